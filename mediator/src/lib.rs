@@ -1,0 +1,35 @@
+//! The vendor-neutral core of vgate: it stands between the *virtual GPUs* that guests see and the *silicon* that
+//! executes, and knows neither vendor.
+//!
+//! ```text
+//!  transport ──► virtual GPU ──► job ──► scheduler ──► silicon
+//!   (vfio-user)   (a VirtualGpu)          (executors)   (a Silicon)
+//!      ▲                ▲                                  │
+//!      └── interrupt ───┴───────────── fence ◄─────────────┘
+//! ```
+//!
+//! Data flows one way. A virtual GPU does no I/O: it is called and returns [`Effects`]. Silicon never waits: it is
+//! handed work and answers through a [`Ticket`]. Everything that a guest can influence is bounded here, and what a
+//! guest does wrong becomes a [`Verdict`] with a reason, never an error of the host.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod job;
+mod silicon;
+mod time;
+mod verdict;
+mod virtual_gpu;
+
+pub mod memory;
+
+pub use job::{ContextKey, EngineId, Job, JobEnd, JobId, SpaceRoot, VmId};
+pub use memory::{GuestAddress, GuestRam};
+pub use silicon::{
+    ContextId, EngineClass, EngineInfo, Fence, Limits, Outcome, Silicon, SiliconError, SpaceId,
+    Ticket,
+};
+pub use time::{Clock, Time};
+pub use verdict::{Reason, Verdict};
+pub use virtual_gpu::{
+    Effects, Place, Plane, Region, RegionInfo, Reset, ScanOut, UnknownAccess, Vector, VirtualGpu,
+};

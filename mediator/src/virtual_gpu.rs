@@ -1,0 +1,165 @@
+//! The virtual GPU: what one guest sees, as a machine that does no I/O.
+//!
+//! The VM's thread calls it for every trapped access, every ended job and every due time; what it wants done comes
+//! back in [`Effects`]. So replay, fuzzing, simulation and moving a device into a process of its own need no change
+//! in any device.
+
+use display::Surface;
+
+use crate::{GuestAddress, Job, JobEnd, JobId, Reason, Time};
+
+/// A region of the PCI device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Region {
+    /// A base address register, 0 to 5.
+    Bar(u8),
+    /// The expansion ROM.
+    Rom,
+    /// Configuration space.
+    Config,
+}
+
+/// A place in a region, in bytes from its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which region.
+    pub region: Region,
+    /// Bytes from its start.
+    pub offset: u64,
+}
+
+/// What the device tells its VMM of a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegionInfo {
+    /// Which region.
+    pub region: Region,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Whether the guest may write to it.
+    pub writable: bool,
+}
+
+/// An interrupt vector (MSI message number).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vector(pub u16);
+
+/// How deep a reset goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reset {
+    /// The VMM resets the device (PCI function level, VM reboot).
+    Device,
+    /// The VMM is gone: as `Device`, and nothing of the guest is left behind.
+    Disconnect,
+}
+
+/// What a virtual GPU wants done after a call, in the order of the vectors; between them: cancel, then jobs, then
+/// interrupts.
+#[derive(Debug)]
+pub struct Effects<W> {
+    /// The time of the call.
+    pub now: Time,
+    /// Jobs for silicon, in order.
+    pub jobs: Vec<Job<W>>,
+    /// Jobs that are not wanted any more. `finished` is not called for them.
+    pub cancel: Vec<JobId>,
+    /// Interrupts for the guest.
+    pub interrupts: Vec<Vector>,
+    /// Requests that were refused, each with its reason.
+    pub failed: Vec<Reason>,
+    /// Set when the guest did what costs it its device until the next reset.
+    pub quarantine: Option<Reason>,
+}
+
+impl<W> Effects<W> {
+    /// No effects yet.
+    #[must_use]
+    pub fn at(now: Time) -> Self {
+        Self {
+            now,
+            jobs: Vec::new(),
+            cancel: Vec::new(),
+            interrupts: Vec::new(),
+            failed: Vec::new(),
+            quarantine: None,
+        }
+    }
+
+    /// Whether nothing is to be done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+            && self.cancel.is_empty()
+            && self.interrupts.is_empty()
+            && self.failed.is_empty()
+            && self.quarantine.is_none()
+    }
+}
+
+/// A plane of the display: a surface in guest memory and its place on the screen.
+#[derive(Clone, Debug)]
+pub struct Plane {
+    /// Its pixels' layout.
+    pub surface: Surface,
+    /// Left edge on the screen in pixels.
+    pub x: u32,
+    /// Top edge on the screen in pixels.
+    pub y: u32,
+    /// The 4 KiB pages that hold the surface, in order; `None` where the guest mapped nothing (reads as zeros).
+    pub pages: Vec<Option<GuestAddress>>,
+    /// Bytes from the start of the first page to the surface's start.
+    pub offset_in_page: u32,
+}
+
+/// What the guest's display shows.
+#[derive(Clone, Debug, Default)]
+pub struct ScanOut {
+    /// Width and height of the mode in pixels; `None` while the display is off.
+    pub mode: Option<(u32, u32)>,
+    /// Its planes, lowest first.
+    pub planes: Vec<Plane>,
+    /// Frames since the display was switched on.
+    pub frames: u64,
+}
+
+/// A register that the device does not know, and how often the guest touched it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownAccess {
+    /// Where.
+    pub place: Place,
+    /// Reads.
+    pub reads: u64,
+    /// Writes.
+    pub writes: u64,
+}
+
+/// What one guest sees of the GPU. `W` is the vendor's unit of work.
+///
+/// No call may panic, whatever the guest does, wait, or take memory without bound.
+pub trait VirtualGpu<W>: Send {
+    /// The device's regions; constant.
+    fn regions(&self) -> &[RegionInfo];
+
+    /// The guest reads `to.len()` bytes (1, 2, 4 or 8 in registers; any number in ROM and configuration space).
+    fn read(&mut self, at: Place, to: &mut [u8], fx: &mut Effects<W>);
+
+    /// The guest writes.
+    fn write(&mut self, at: Place, from: &[u8], fx: &mut Effects<W>);
+
+    /// A job of this device ended. Jobs of one engine end in the order in which they were handed out.
+    fn finished(&mut self, job: JobId, end: JobEnd, fx: &mut Effects<W>);
+
+    /// Time has come (or an earlier one: then nothing happens). Returns when the device wants to be called next.
+    fn tick(&mut self, fx: &mut Effects<W>) -> Option<Time>;
+
+    /// What the display shows now.
+    fn scan_out(&self) -> ScanOut;
+
+    /// Back to the state after power-on; cancels what is out.
+    fn reset(&mut self, kind: Reset, fx: &mut Effects<W>);
+
+    /// Register offsets without a meaning here that the guest touched, in order of their place (a bounded list).
+    fn unknown_accesses(&self) -> Vec<UnknownAccess>;
+
+    /// Named counters for operators: traps by class, hangs, resets.
+    fn counters(&self) -> Vec<(&'static str, u64)>;
+}
