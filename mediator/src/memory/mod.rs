@@ -12,7 +12,7 @@
 //! * After [`GuestRam::unmap`] nobody touches the memory: it waits for the accesses under way, each a copy at most.
 //! * What the VMM hands over is judged first: aligned, inside the file, overlapping nothing, within the
 //!   [`MemoryQuota`], and in a file that can't shrink ([`SealPolicy`]).
-//! * Memory that vanishes all the same reads as zeros and marks its VM ([`GuestRam::faulted`]); see [`sigbus`].
+//! * Memory that vanishes all the same reads as zeros and marks its VM ([`GuestRam::faulted`]): see `sigbus.rs`.
 //! * Pages written by the daemon are remembered ([`GuestRam::take_dirty`]): the VMM can't see them change.
 
 mod region;
