@@ -100,6 +100,8 @@ impl<W> Effects<W> {
 pub struct Plane {
     /// Its pixels' layout.
     pub surface: Surface,
+    /// Left and top edge of what is shown, in the surface, in pixels.
+    pub source: (u32, u32),
     /// Left edge on the screen in pixels.
     pub x: u32,
     /// Top edge on the screen in pixels.

@@ -1,0 +1,181 @@
+//! The context image (LRC): where the guest's driver keeps a context's ring, page tables and state.
+//!
+//! ```text
+//!  page 0  per-process status page
+//!  page 1  register state: the part below is read and written here
+//!  rest    the engine's own state: silicon's, see silicon::Batch
+//! ```
+//!
+//! Hostile input: each field is read once, checked, and then used from the copy.
+//! Source: SKL PRM vol 7 (logical ring context format), i915's register state layout for Gen9.
+
+use mediator::{GuestAddress, GuestRam, Reason, SpaceRoot};
+
+use super::execlist::Descriptor;
+use super::ggtt::Ggtt;
+use crate::address::GgttAddress;
+use crate::engine::Engine;
+
+/// Dwords of page 1 that are read at a context's start.
+const READ: usize = 0x34;
+/// Places in page 1, as dword indices of the values.
+const CONTROL: usize = 0x03;
+const HEAD: usize = 0x05;
+const TAIL: usize = 0x07;
+const RING_START: usize = 0x09;
+const RING_CONTROL: usize = 0x0B;
+const PER_CONTEXT_BATCH: usize = 0x19;
+const INDIRECT_CONTEXT: usize = 0x1B;
+const TIMESTAMP: usize = 0x23;
+/// Page directory pointers: low dwords of PDP0 to PDP3; the high dword is two before.
+const PDP_LOW: [usize; 4] = [0x33, 0x2F, 0x2B, 0x27];
+
+/// Pages of an image that belong to the engine.
+fn pages(engine: Engine) -> u64 {
+    match engine {
+        Engine::Render => 22,
+        _ => 2,
+    }
+}
+
+/// What the image says, read once.
+#[derive(Clone, Debug)]
+pub(crate) struct ContextImage {
+    /// Guest-physical pages of the image.
+    pub(crate) pages: Vec<GuestAddress>,
+    /// Page tables.
+    pub(crate) space: SpaceRoot,
+    /// The engine must not load its state from the image: the context is new.
+    pub(crate) inhibit_restore: bool,
+    /// Work-around commands at context load: where, and bytes.
+    pub(crate) indirect: Option<(GgttAddress, usize)>,
+    /// Batch that runs after each context load.
+    pub(crate) per_context_batch: Option<GgttAddress>,
+    /// Bytes from the ring's start where the commands begin and end.
+    head: u32,
+    tail: u32,
+    ring: GgttAddress,
+    ring_size: u32,
+    timestamp: u32,
+}
+
+impl ContextImage {
+    /// Reads the image that `descriptor` names.
+    pub(crate) fn load(
+        descriptor: Descriptor,
+        engine: Engine,
+        ggtt: &Ggtt,
+        ram: &GuestRam,
+    ) -> Result<Self, Reason> {
+        let base = descriptor.image();
+        let pages: Option<Vec<_>> =
+            (0..pages(engine)).map(|n| ggtt.translate(GgttAddress(base.0 + n * 4096))).collect();
+        let pages = pages.ok_or_else(|| bad("context/unmapped", base, "has pages that the GGTT does not map"))?;
+        let mut bytes = [0; READ * 4];
+        ram.read(registers_page(&pages), &mut bytes)
+            .map_err(|error| bad("context/unreadable", base, &error.to_string()))?;
+        let dword = |index: usize| {
+            bytes.get(index * 4..).and_then(<[u8]>::first_chunk).map_or(0, |b| u32::from_le_bytes(*b))
+        };
+
+        let levels = descriptor.levels();
+        let mut entries = [0; 4];
+        let used = if levels == 4 { 1 } else { 4 };
+        for (entry, low) in entries.iter_mut().zip(PDP_LOW).take(used) {
+            *entry = u64::from(dword(low - 2)) << 32 | u64::from(dword(low));
+        }
+        let render = engine == Engine::Render;
+        let indirect = dword(INDIRECT_CONTEXT);
+        let per_context = dword(PER_CONTEXT_BATCH);
+        let image = Self {
+            pages,
+            space: SpaceRoot { levels, entries },
+            inhibit_restore: dword(CONTROL) & 1 != 0,
+            indirect: (render && indirect & 0x3F != 0)
+                .then(|| (GgttAddress(u64::from(indirect & !0x3F)), (indirect & 0x3F) as usize * 64)),
+            per_context_batch: (render && per_context & 1 != 0)
+                .then(|| GgttAddress(u64::from(per_context & !0xFFF))),
+            head: dword(HEAD) & 0x1F_FFFC,
+            tail: dword(TAIL) & 0x1F_FFF8,
+            ring: GgttAddress(u64::from(dword(RING_START) & !0xFFF)),
+            ring_size: ((dword(RING_CONTROL) >> 12 & 0x1FF) + 1) * 4096,
+            timestamp: dword(TIMESTAMP),
+        };
+        image.check(base)?;
+        Ok(image)
+    }
+
+    fn check(&self, base: GgttAddress) -> Result<(), Reason> {
+        if self.head >= self.ring_size || self.tail >= self.ring_size {
+            return Err(bad("context/ring", base, "has a ring head or tail outside of the ring"));
+        }
+        Ok(())
+    }
+
+    /// Reads the tail again (the guest has added commands); the ring commands between the old one and it.
+    pub(crate) fn extend(&mut self, base: GgttAddress, ggtt: &Ggtt, ram: &GuestRam) -> Result<Vec<u32>, Reason> {
+        let at = GuestAddress(registers_page(&self.pages).0 + TAIL as u64 * 4);
+        let tail = ram.read_u32(at).map_err(|error| bad("context/unreadable", base, &error.to_string()))?;
+        self.head = self.tail;
+        self.tail = tail & 0x1F_FFF8;
+        self.check(base)?;
+        self.commands(ggtt, ram)
+    }
+
+    /// The ring commands from head to tail, copied once.
+    pub(crate) fn commands(&self, ggtt: &Ggtt, ram: &GuestRam) -> Result<Vec<u32>, Reason> {
+        let bytes = if self.tail >= self.head {
+            self.tail - self.head
+        } else {
+            self.ring_size - self.head + self.tail
+        };
+        let mut dwords = Vec::with_capacity(bytes as usize / 4);
+        let first = bytes.min(self.ring_size - self.head);
+        copy(ggtt, ram, GgttAddress(self.ring.0 + u64::from(self.head)), first, &mut dwords)?;
+        copy(ggtt, ram, self.ring, bytes - first, &mut dwords)?;
+        Ok(dwords)
+    }
+
+    /// Writes back what the engine changes in the ring's part: the head has reached the tail, and time has passed.
+    pub(crate) fn save(&self, ram: &GuestRam, ticks: u32) {
+        let page = registers_page(&self.pages).0;
+        // A guest that unmapped its own image loses what would have been written there.
+        let _ = ram.write_u32(GuestAddress(page + HEAD as u64 * 4), self.tail);
+        let _ = ram.write_u32(GuestAddress(page + TIMESTAMP as u64 * 4), self.timestamp.wrapping_add(ticks));
+    }
+
+    /// Ring start, head and tail, as the engine's ring registers show them.
+    pub(crate) fn ring(&self) -> (u32, u32, u32) {
+        (self.ring.0 as u32, self.head, self.tail)
+    }
+}
+
+fn registers_page(pages: &[GuestAddress]) -> GuestAddress {
+    pages.get(1).copied().unwrap_or(GuestAddress(u64::MAX - 0xFFF))
+}
+
+fn bad(rule: &'static str, base: GgttAddress, what: &str) -> Reason {
+    Reason::new(rule, format!("the context image at {:#x} {what}", base.0))
+}
+
+/// Appends `bytes` of the GGTT from `at`, as dwords.
+pub(crate) fn copy(
+    ggtt: &Ggtt,
+    ram: &GuestRam,
+    mut at: GgttAddress,
+    mut bytes: u32,
+    to: &mut Vec<u32>,
+) -> Result<(), Reason> {
+    let mut page = [0; 4096];
+    while bytes > 0 {
+        let here = bytes.min(4096 - (at.0 & 0xFFF) as u32);
+        let unreadable = || Reason::new("ring/unmapped", format!("no memory behind global address {:#x}", at.0));
+        let physical = ggtt.translate(at).ok_or_else(unreadable)?;
+        let slice = page.get_mut(..here as usize).ok_or_else(unreadable)?;
+        ram.read(physical, slice).map_err(|_| unreadable())?;
+        to.extend(slice.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)));
+        at.0 += u64::from(here);
+        bytes -= here;
+    }
+    Ok(())
+}

@@ -1,0 +1,259 @@
+//! The display as the guest programs it: pipes with their clock, planes, and one DisplayPort monitor on port B.
+//!
+//! ```text
+//!  registers ──► pipe on/off, mode, planes ──► scan-out (what a screenshot or an output shows)
+//!  clock ──► vblank, scan line, frame counter ──► flips take effect
+//! ```
+
+mod aux;
+mod planes;
+
+pub(crate) use aux::{Sink, write_control as write_aux_control};
+pub(crate) use planes::scan_out;
+
+use std::time::Duration;
+
+use mediator::Time;
+
+use super::interrupts::{Event, Line};
+use super::registers::RegisterFile;
+
+/// The port that the monitor is on: B.
+pub(crate) const PORT: u8 = 1;
+/// Its bit in the south display's interrupt status: the monitor is plugged in.
+pub(crate) const PLUGGED: u32 = 1 << 21;
+
+/// Frame periods that are believed; a mode outside of them runs at 60 Hz. They bound how often a guest can make its
+/// device work.
+const FASTEST: Duration = Duration::from_millis(4);
+const SLOWEST: Duration = Duration::from_millis(100);
+const SIXTY_HERTZ: Duration = Duration::from_nanos(16_666_667);
+
+/// Offset of pipe registers from those of pipe A.
+fn pipe_at(pipe: u8) -> u32 {
+    u32::from(pipe) * 0x1000
+}
+
+/// A pipe that is switched on.
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    since: Time,
+    period: Duration,
+    /// Frames that have been reported by interrupt, or were not worth reporting.
+    reported: u64,
+}
+
+impl Running {
+    fn frames(&self, now: Time) -> u64 {
+        u64::try_from(now.since(self.since).as_nanos() / self.period.as_nanos().max(1)).unwrap_or(u64::MAX)
+    }
+    fn frame_begins(&self, frame: u64) -> Time {
+        let period = u64::try_from(self.period.as_nanos()).unwrap_or(u64::MAX);
+        Time(self.since.0.saturating_add(period.saturating_mul(frame)))
+    }
+}
+
+/// A pipe: its clock, and the planes whose new surface waits for the next vblank (bit 3: the cursor).
+#[derive(Clone, Copy, Debug, Default)]
+struct Pipe {
+    running: Option<Running>,
+    flips: u8,
+    /// Frames of earlier runs, so that the counter never goes back.
+    earlier: u64,
+}
+
+/// The display's state beside its registers.
+#[derive(Debug)]
+pub(crate) struct Display {
+    pipes: [Pipe; 3],
+    /// The monitor.
+    pub(crate) sink: Sink,
+}
+
+impl Display {
+    /// A display that is off, with a monitor that has this EDID.
+    pub(crate) fn new(edid: Vec<u8>) -> Self {
+        Self { pipes: [Pipe::default(); 3], sink: Sink::new(edid) }
+    }
+
+    /// The guest switches a pipe on or off. Returns what the configuration register reads then.
+    pub(crate) fn write_transcoder(&mut self, registers: &RegisterFile, pipe: u8, value: u32, now: Time) -> u32 {
+        let on = value >> 31 != 0;
+        let period = frame_period(registers, pipe);
+        if let Some(state) = self.pipes.get_mut(usize::from(pipe)) {
+            match (&state.running, on) {
+                (None, true) => state.running = Some(Running { since: now, period, reported: 0 }),
+                (Some(running), false) => {
+                    state.earlier = state.earlier.saturating_add(running.frames(now));
+                    state.running = None;
+                    state.flips = 0;
+                }
+                _ => {}
+            }
+        }
+        value & !(1 << 30) | u32::from(on) << 30
+    }
+
+    /// The frame counter: 32 bits, wrapping.
+    pub(crate) fn frame_count(&self, pipe: u8, now: Time) -> u32 {
+        self.pipes
+            .get(usize::from(pipe))
+            .map_or(0, |p| p.earlier.wrapping_add(p.running.map_or(0, |r| r.frames(now))) as u32)
+    }
+
+    /// The line that is being scanned out.
+    pub(crate) fn scan_line(&self, registers: &RegisterFile, pipe: u8, now: Time) -> u32 {
+        let Some(running) = self.pipes.get(usize::from(pipe)).and_then(|p| p.running) else { return 0 };
+        let vtotal = registers.get(0x6_000C + pipe_at(pipe));
+        let (active, total) = (u64::from(vtotal & 0x1FFF) + 1, u64::from(vtotal >> 16 & 0x1FFF) + 1);
+        let into = now.since(running.frame_begins(running.frames(now)));
+        let line = u64::try_from(into.as_nanos()).unwrap_or(0) * total
+            / u64::try_from(running.period.as_nanos()).unwrap_or(1).max(1);
+        // A frame begins with its vertical blanking, as the vblank interrupt does.
+        ((active + line) % total) as u32
+    }
+
+    /// A plane (0 to 2) or the cursor (3) has a new surface; it is shown from the next vblank on.
+    pub(crate) fn flip(&mut self, registers: &mut RegisterFile, pipe: u8, plane: u8, now: Time) {
+        let Some(state) = self.pipes.get_mut(usize::from(pipe)) else { return };
+        match &mut state.running {
+            Some(running) => {
+                if state.flips == 0 {
+                    running.reported = running.frames(now);
+                }
+                state.flips |= 1 << plane.min(3);
+            }
+            None => planes::latch(registers, pipe, plane),
+        }
+    }
+
+    /// The guest unmasked the vblank interrupt: frames before now are not reported.
+    pub(crate) fn listen(&mut self, now: Time) {
+        for pipe in &mut self.pipes {
+            if let (Some(running), 0) = (&mut pipe.running, pipe.flips) {
+                running.reported = running.frames(now);
+            }
+        }
+    }
+
+    /// Does what is due, and returns when something is due next. The second value says whether the MSI is due.
+    pub(crate) fn tick(&mut self, registers: &mut RegisterFile, line: &mut Line, now: Time) -> (Option<Time>, bool) {
+        let mut next = None;
+        let mut interrupt = false;
+        for (pipe, state) in (0u8..).zip(&mut self.pipes) {
+            let Some(running) = &mut state.running else { continue };
+            let listening = Line::wants_vblank(registers, pipe);
+            if !listening && state.flips == 0 {
+                continue;
+            }
+            let frames = running.frames(now);
+            if frames > running.reported {
+                running.reported = frames;
+                for plane in 0..4 {
+                    if state.flips & 1 << plane != 0 {
+                        planes::latch(registers, pipe, plane);
+                        if plane < 3 {
+                            interrupt |= line.raise(registers, Event::FlipDone { pipe, plane });
+                        }
+                    }
+                }
+                state.flips = 0;
+                interrupt |= line.raise(registers, Event::Vblank(pipe));
+            }
+            if listening || state.flips != 0 {
+                let due = running.frame_begins(frames.saturating_add(1));
+                next = Some(next.map_or(due, |n: Time| n.min(due)));
+            }
+        }
+        (next, interrupt)
+    }
+
+    /// Frames since the first pipe was switched on.
+    pub(crate) fn frames(&self, now: Time) -> u64 {
+        self.pipes.iter().map(|p| p.earlier.wrapping_add(p.running.map_or(0, |r| r.frames(now)))).max().unwrap_or(0)
+    }
+
+    /// Everything off.
+    pub(crate) fn reset(&mut self) {
+        self.pipes = [Pipe::default(); 3];
+        self.sink.reset();
+    }
+}
+
+/// The length of a frame from the link's ratio and the transcoder's totals.
+fn frame_period(registers: &RegisterFile, pipe: u8) -> Duration {
+    period_from_link(registers, pipe).filter(|p| (FASTEST..=SLOWEST).contains(p)).unwrap_or(SIXTY_HERTZ)
+}
+
+fn period_from_link(registers: &RegisterFile, pipe: u8) -> Option<Duration> {
+    let at = pipe_at(pipe);
+    let m = u64::from(registers.get(0x6_0040 + at) & 0xFF_FFFF);
+    let n = u64::from(registers.get(0x6_0044 + at) & 0xFF_FFFF);
+    // DPLL_CTRL2 names the port's clock generator, DPLL_CTRL1 its link rate (SKL PRM vol 12).
+    let generator = registers.get(0x6_C05C) >> (u32::from(PORT) * 3 + 1) & 3;
+    let symbols = match registers.get(0x6_C058) >> (generator * 6 + 1) & 7 {
+        0 => 540_000_000u64,
+        1 => 270_000_000,
+        2 => 162_000_000,
+        _ => return None,
+    };
+    let pixels_per_second = symbols.checked_mul(m)?.checked_div(n)?;
+    let total = |at| u64::from(registers.get(at) >> 16 & 0x1FFF) + 1;
+    let pixels = total(0x6_0000 + at) * total(0x6_000C + at);
+    Some(Duration::from_nanos(pixels.checked_mul(1_000_000_000)?.checked_div(pixels_per_second)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on(registers: &mut RegisterFile) -> Display {
+        let mut display = Display::new(vec![0; 128]);
+        registers.set(0x6_000C, 805 << 16 | 767);
+        assert_eq!(display.write_transcoder(registers, 0, 1 << 31, Time(0)), 3 << 30);
+        display
+    }
+
+    #[test]
+    fn frames_and_lines_come_from_the_clock() {
+        let mut registers = RegisterFile::new();
+        let display = on(&mut registers);
+        assert_eq!(display.frame_count(0, Time(1_000_000_000)), 59);
+        assert_eq!(display.scan_line(&registers, 0, Time(0)), 768);
+        assert_eq!(display.scan_line(&registers, 0, Time(16_600_000)), 764);
+        assert_eq!(display.frame_count(1, Time(1_000_000_000)), 0);
+    }
+
+    #[test]
+    fn an_idle_display_asks_for_no_time() {
+        let mut registers = RegisterFile::new();
+        let mut display = on(&mut registers);
+        assert_eq!(display.tick(&mut registers, &mut Line::default(), Time(50_000_000)), (None, false));
+    }
+
+    #[test]
+    fn a_flip_takes_effect_at_the_next_vblank() {
+        let mut registers = RegisterFile::new();
+        let mut display = on(&mut registers);
+        let mut line = Line::default();
+        registers.set(0x4_4404, 0);
+        registers.set(0x7_019C, 0x1_2000);
+        display.flip(&mut registers, 0, 0, Time(20_000_000));
+        let (next, _) = display.tick(&mut registers, &mut line, Time(20_000_000));
+        assert_eq!(next, Some(Time(33_333_334)));
+        assert_eq!(registers.get(0x7_01AC), 0);
+        display.tick(&mut registers, &mut line, Time(33_333_334));
+        assert_eq!(registers.get(0x7_01AC), 0x1_2000);
+        assert_eq!(registers.get(0x4_4408), 1 << 3 | 1);
+    }
+
+    #[test]
+    fn an_absurd_mode_runs_at_sixty_hertz() {
+        let mut registers = RegisterFile::new();
+        registers.set(0x6_0040, 0xFF_FFFF);
+        registers.set(0x6_0044, 1);
+        assert_eq!(frame_period(&registers, 0), SIXTY_HERTZ);
+        registers.set(0x6_0044, 0);
+        assert_eq!(frame_period(&registers, 0), SIXTY_HERTZ);
+    }
+}

@@ -1,0 +1,313 @@
+//! Execlists of one engine: the submission port, the two lists, and the context status buffer (CSB).
+//!
+//! ```text
+//!  port, four dwords ──► list of two contexts ──► running ──► CSB entries ──► guest
+//!                                   └──► pending while another list runs
+//! ```
+//!
+//! A state machine without memory or time: the device feeds it and carries out what it returns.
+//! Source: SKL PRM vol 2c (EXECLIST_SUBMITPORT, EXECLIST_STATUS, CONTEXT_STATUS_BUF), vol 7 (execlist scheduling).
+
+use bitflags::bitflags;
+use mediator::{ContextKey, Reason};
+
+use crate::address::GgttAddress;
+
+/// Entries of the context status buffer.
+pub(crate) const CSB_ENTRIES: u8 = 6;
+/// The write pointer after reset: nothing written.
+const CSB_EMPTY: u8 = 7;
+
+/// A context descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Descriptor(pub(crate) u64);
+
+impl Descriptor {
+    /// The logical ring context's address (LRCA), page aligned.
+    pub(crate) fn image(self) -> GgttAddress {
+        GgttAddress(self.0 & 0xFFFF_F000)
+    }
+    /// What the CSB names the context by.
+    fn id(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+    /// The context's name on silicon: its id and its image's place.
+    pub(crate) fn key(self) -> ContextKey {
+        ContextKey(self.0 & 0xFFFF_FFFF_FFFF_F000)
+    }
+    /// Levels of its page tables: 3 or 4.
+    pub(crate) fn levels(self) -> u8 {
+        if self.0 >> 3 & 3 == 3 { 4 } else { 3 }
+    }
+    fn valid(self) -> bool {
+        self.0 & 1 != 0
+    }
+    fn check(self) -> Result<Self, Reason> {
+        let addressing = self.0 >> 3 & 3;
+        if addressing != 1 && addressing != 3 {
+            return Err(Reason::new(
+                "execlist/addressing",
+                format!("descriptor {:#018x} asks for an addressing mode that is not offered", self.0),
+            ));
+        }
+        if self.0 & 1 << 8 == 0 {
+            return Err(Reason::new(
+                "execlist/privilege",
+                format!("descriptor {:#018x} asks for a context without its own page tables", self.0),
+            ));
+        }
+        Ok(self)
+    }
+}
+
+bitflags! {
+    /// Low dword of a CSB entry: why it was written.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) struct Switch: u32 {
+        const IDLE_TO_ACTIVE = 1 << 0;
+        const PREEMPTED = 1 << 1;
+        const ELEMENT_SWITCH = 1 << 2;
+        const ACTIVE_TO_IDLE = 1 << 3;
+        const COMPLETE = 1 << 4;
+        const LITE_RESTORE = 1 << 15;
+    }
+}
+
+/// An entry of the context status buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CsbEntry {
+    pub(crate) why: Switch,
+    pub(crate) context: u32,
+    /// Where in the buffer it goes.
+    pub(crate) index: u8,
+}
+
+/// What the engine is to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Go on as before.
+    Same,
+    /// Load this context.
+    Start(Descriptor),
+    /// The context that runs has a new tail.
+    Extend(Descriptor),
+    /// Nothing to run.
+    Idle,
+}
+
+/// Outcome of a submission or a completion: status entries, in order, then the engine's next step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Turn {
+    pub(crate) csb: Vec<CsbEntry>,
+    pub(crate) next: Next,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct List {
+    contexts: [Option<Descriptor>; 2],
+    active: usize,
+}
+
+impl List {
+    fn current(&self) -> Option<Descriptor> {
+        self.contexts.get(self.active).copied().flatten()
+    }
+}
+
+/// The execlists of one engine.
+#[derive(Clone, Debug)]
+pub(crate) struct Execlists {
+    port: [u32; 4],
+    written: usize,
+    running: Option<List>,
+    pending: Option<List>,
+    csb_write: u8,
+    last_switch: Switch,
+}
+
+impl Execlists {
+    /// As after reset.
+    pub(crate) fn new() -> Self {
+        Self {
+            port: [0; 4],
+            written: 0,
+            running: None,
+            pending: None,
+            csb_write: CSB_EMPTY,
+            last_switch: Switch::empty(),
+        }
+    }
+
+    /// The CSB's write pointer, as the status pointer register shows it.
+    pub(crate) fn csb_write(&self) -> u8 {
+        self.csb_write
+    }
+
+    /// The guest moves the write pointer (it does when it sanitizes an engine).
+    pub(crate) fn set_csb_write(&mut self, to: u8) {
+        self.csb_write = to & 7;
+    }
+
+    /// Takes one dword of the port; the fourth submits.
+    pub(crate) fn write_port(&mut self, value: u32) -> Result<Option<Turn>, Reason> {
+        if let Some(slot) = self.port.get_mut(self.written) {
+            *slot = value;
+        }
+        self.written += 1;
+        if self.written < self.port.len() {
+            return Ok(None);
+        }
+        self.written = 0;
+        let [second_high, second_low, first_high, first_low] = self.port.map(u64::from);
+        let first = Descriptor(first_high << 32 | first_low);
+        let second = Descriptor(second_high << 32 | second_low);
+        self.submit(first, second).map(Some)
+    }
+
+    fn submit(&mut self, first: Descriptor, second: Descriptor) -> Result<Turn, Reason> {
+        if !first.valid() {
+            return Err(Reason::new("execlist/descriptor", "the first context of a submission is not valid"));
+        }
+        let second = if second.valid() { Some(second.check()?) } else { None };
+        let list = List { contexts: [Some(first.check()?), second], active: 0 };
+        let mut csb = Vec::new();
+        let next = match &self.running {
+            None => {
+                self.running = Some(list);
+                csb.push(self.entry(Switch::IDLE_TO_ACTIVE, 0));
+                Next::Start(first)
+            }
+            Some(running) if running.current().is_some_and(|c| c.key() == first.key()) => {
+                self.running = Some(list);
+                csb.push(self.entry(Switch::LITE_RESTORE | Switch::PREEMPTED, first.id()));
+                Next::Extend(first)
+            }
+            Some(_) if self.pending.is_none() => {
+                self.pending = Some(list);
+                Next::Same
+            }
+            Some(_) => {
+                return Err(Reason::new("execlist/full", "both execlists are taken and a third was submitted"));
+            }
+        };
+        Ok(Turn { csb, next })
+    }
+
+    /// The context that runs has come to its ring's end.
+    pub(crate) fn complete(&mut self) -> Turn {
+        let Some(running) = &mut self.running else { return Turn { csb: Vec::new(), next: Next::Idle } };
+        let finished = running.current().map_or(0, Descriptor::id);
+        running.active += 1;
+        if let Some(second) = running.current() {
+            let csb = vec![self.entry(Switch::COMPLETE | Switch::ELEMENT_SWITCH, finished)];
+            return Turn { csb, next: Next::Start(second) };
+        }
+        self.running = self.pending.take();
+        let mut csb = vec![self.entry(Switch::COMPLETE | Switch::ACTIVE_TO_IDLE, finished)];
+        match self.running.as_ref().and_then(List::current) {
+            Some(first) => {
+                csb.push(self.entry(Switch::IDLE_TO_ACTIVE, 0));
+                Turn { csb, next: Next::Start(first) }
+            }
+            None => Turn { csb, next: Next::Idle },
+        }
+    }
+
+    fn entry(&mut self, why: Switch, context: u32) -> CsbEntry {
+        let index = if self.csb_write >= CSB_ENTRIES - 1 { 0 } else { self.csb_write + 1 };
+        self.csb_write = index;
+        self.last_switch = why;
+        CsbEntry { why, context, index }
+    }
+
+    /// The status register's two dwords.
+    pub(crate) fn status(&self) -> (u32, u32) {
+        let mut low = (self.last_switch.bits() & 0x1FF) << 5;
+        let mut high = 0;
+        if self.pending.is_some() {
+            low |= 1 << 2 | 1 << 3;
+        }
+        if let Some(running) = &self.running {
+            low |= 1 << 4 | 1 << 18 | ((running.active as u32 & 1) + 1) << 14;
+            high = running.current().map_or(0, Descriptor::id);
+        }
+        (low, high)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: u64 = 0xA_0000_0000 | 0x0010_0000 | 1 << 8 | 3 << 3 | 1;
+    const B: u64 = 0xB_0000_0000 | 0x0020_0000 | 1 << 8 | 3 << 3 | 1;
+
+    fn submit(lists: &mut Execlists, first: u64, second: u64) -> Result<Turn, Reason> {
+        for dword in [second >> 32, second, first >> 32] {
+            assert_eq!(lists.write_port(dword as u32), Ok(None));
+        }
+        lists.write_port(first as u32).map(|turn| turn.expect("the fourth dword submits"))
+    }
+
+    fn whys(turn: &Turn) -> Vec<(Switch, u32, u8)> {
+        turn.csb.iter().map(|e| (e.why, e.context, e.index)).collect()
+    }
+
+    #[test]
+    fn two_contexts_run_one_after_the_other() {
+        let mut lists = Execlists::new();
+        let turn = submit(&mut lists, A, B).unwrap();
+        assert_eq!(whys(&turn), [(Switch::IDLE_TO_ACTIVE, 0, 0)]);
+        assert_eq!(turn.next, Next::Start(Descriptor(A)));
+        let turn = lists.complete();
+        assert_eq!(whys(&turn), [(Switch::COMPLETE | Switch::ELEMENT_SWITCH, 0xA, 1)]);
+        assert_eq!(turn.next, Next::Start(Descriptor(B)));
+        let turn = lists.complete();
+        assert_eq!(whys(&turn), [(Switch::COMPLETE | Switch::ACTIVE_TO_IDLE, 0xB, 2)]);
+        assert_eq!(turn.next, Next::Idle);
+    }
+
+    #[test]
+    fn a_new_tail_for_the_running_context_is_a_lite_restore() {
+        let mut lists = Execlists::new();
+        submit(&mut lists, A, 0).unwrap();
+        let turn = submit(&mut lists, A, B).unwrap();
+        assert_eq!(whys(&turn), [(Switch::LITE_RESTORE | Switch::PREEMPTED, 0xA, 1)]);
+        assert_eq!(turn.next, Next::Extend(Descriptor(A)));
+        assert_eq!(lists.complete().next, Next::Start(Descriptor(B)));
+    }
+
+    #[test]
+    fn a_second_list_waits_and_a_third_is_refused() {
+        let mut lists = Execlists::new();
+        submit(&mut lists, A, 0).unwrap();
+        assert_eq!(submit(&mut lists, B, 0).unwrap().next, Next::Same);
+        assert_eq!(submit(&mut lists, B, 0).unwrap_err().rule, "execlist/full");
+        let turn = lists.complete();
+        assert_eq!(
+            whys(&turn),
+            [(Switch::COMPLETE | Switch::ACTIVE_TO_IDLE, 0xA, 1), (Switch::IDLE_TO_ACTIVE, 0, 2)]
+        );
+        assert_eq!(turn.next, Next::Start(Descriptor(B)));
+    }
+
+    #[test]
+    fn the_status_buffer_wraps_after_six() {
+        let mut lists = Execlists::new();
+        lists.set_csb_write(5);
+        let mut indices = Vec::new();
+        for _ in 0..4 {
+            indices.extend(submit(&mut lists, A, 0).unwrap().csb.iter().map(|e| e.index));
+            indices.extend(lists.complete().csb.iter().map(|e| e.index));
+        }
+        assert_eq!(indices, [0, 1, 2, 3, 4, 5, 0, 1]);
+    }
+
+    #[test]
+    fn descriptors_without_own_page_tables_are_refused() {
+        let mut lists = Execlists::new();
+        assert_eq!(submit(&mut lists, A & !(1 << 8), 0).unwrap_err().rule, "execlist/privilege");
+        assert_eq!(submit(&mut lists, A & !(3 << 3), 0).unwrap_err().rule, "execlist/addressing");
+        assert_eq!(submit(&mut lists, 0, B).unwrap_err().rule, "execlist/descriptor");
+    }
+}

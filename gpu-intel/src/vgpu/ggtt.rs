@@ -1,0 +1,96 @@
+//! The global graphics translation table of one vGPU: 2^20 entries of its own, so no two guests share an address.
+//!
+//! Entries are kept as the guest writes them and looked up at each use. A driver may write the two halves of an entry
+//! one after the other; in between the entry is what both halves say, as on silicon.
+
+use mediator::GuestAddress;
+
+use crate::address::GgttAddress;
+use crate::gtt::GgttEntry;
+
+/// Entries in the table: 4 GiB of addresses in pages of 4 KiB.
+const ENTRIES: usize = 1 << 20;
+/// Where the table begins in BAR0.
+pub(crate) const IN_BAR0: u64 = 8 << 20;
+
+/// What the aperture (BAR2) spans.
+pub(crate) const APERTURE: u64 = 256 << 20;
+/// How much of the aperture PVINFO offers. Frame buffers larger than this can't be mapped through the aperture, so
+/// i915 maps them straight from its own memory and no pixel of a console passes the register socket; what is left is
+/// for small CPU mappings through the GTT.
+pub(crate) const MAPPABLE_SIZE: u32 = 1 << 20;
+/// The rest of the GGTT is offered behind the aperture; its last page stays free for i915's guard page.
+pub(crate) const UNMAPPABLE_BASE: u32 = APERTURE as u32;
+/// Size of that part.
+pub(crate) const UNMAPPABLE_SIZE: u32 = 0u32.wrapping_sub(UNMAPPABLE_BASE);
+
+/// The table.
+#[derive(Debug)]
+pub(crate) struct Ggtt {
+    entries: Vec<u64>,
+}
+
+impl Ggtt {
+    /// A table without entries. Its zero pages cost nothing until they are written.
+    pub(crate) fn new() -> Self {
+        Self { entries: vec![0; ENTRIES] }
+    }
+
+    /// Reads the dword at `offset` bytes into the table.
+    pub(crate) fn read(&self, offset: u64) -> u32 {
+        let entry = self.entry(offset);
+        if offset & 4 == 0 { entry as u32 } else { (entry >> 32) as u32 }
+    }
+
+    /// Writes the dword at `offset` bytes into the table.
+    pub(crate) fn write(&mut self, offset: u64, value: u32) {
+        if let Some(entry) = usize::try_from(offset / 8).ok().and_then(|n| self.entries.get_mut(n)) {
+            let shift = (offset & 4) * 8;
+            let value = *entry & !(0xFFFF_FFFF << shift) | u64::from(value) << shift;
+            if value != *entry {
+                *entry = value;
+            }
+        }
+    }
+
+    fn entry(&self, offset: u64) -> u64 {
+        usize::try_from(offset / 8).ok().and_then(|n| self.entries.get(n)).copied().unwrap_or(0)
+    }
+
+    /// The guest-physical address behind a global graphics address.
+    pub(crate) fn translate(&self, at: GgttAddress) -> Option<GuestAddress> {
+        let entry = GgttEntry(self.entries.get(usize::try_from(at.0 >> 12).ok()?).copied()?);
+        entry.present().then(|| GuestAddress(entry.address().0 | at.0 & 0xFFF))
+    }
+
+    /// Forgets all entries, and gives their memory back.
+    pub(crate) fn reset(&mut self) {
+        *self = Self::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_make_an_entry_in_either_order() {
+        for order in [[0, 4], [4, 0]] {
+            let mut ggtt = Ggtt::new();
+            for half in order {
+                ggtt.write(16 + half, if half == 0 { 0x5678_9001 } else { 0x2 });
+            }
+            assert_eq!(ggtt.translate(GgttAddress(0x2ABC)), Some(GuestAddress(0x2_5678_9ABC)));
+        }
+    }
+
+    #[test]
+    fn absent_and_impossible_addresses_translate_to_nothing() {
+        let mut ggtt = Ggtt::new();
+        ggtt.write(0, 0x1000);
+        assert_eq!(ggtt.translate(GgttAddress(0)), None);
+        assert_eq!(ggtt.translate(GgttAddress(u64::MAX)), None);
+        ggtt.write(u64::MAX - 7, 1);
+        assert_eq!(ggtt.read(u64::MAX - 7), 0);
+    }
+}

@@ -1,0 +1,435 @@
+//! The virtual GPU: a Kaby Lake GT2 as one guest sees it.
+//!
+//! ```text
+//!  BAR0  registers ──► core ──► interrupts, display, PVINFO
+//!        submission port ──► execlists ──► ring ──► jobs ──► (silicon) ──► finished ──► ring ──► CSB, interrupt
+//!        GGTT entries ──► ggtt
+//!  BAR2  aperture ──► fences ──► ggtt ──► guest memory
+//!  ROM   video BIOS tables          configuration space ──► pci
+//! ```
+//!
+//! The ring is interpreted here, on the vGPU's own state; only batch buffers go to silicon. So no privileged command
+//! of a guest ever reaches hardware, and the GGTT is private to each guest.
+
+mod context;
+mod core;
+mod display;
+mod execlist;
+mod fence;
+pub(crate) mod ggtt;
+mod interrupts;
+mod pci;
+mod registers;
+mod ring;
+mod rom;
+
+use std::time::Duration;
+
+use mediator::{
+    Effects, GuestRam, JobEnd, JobId, Place, Reason, Region, RegionInfo, Reset, ScanOut, Time, UnknownAccess,
+    VirtualGpu,
+};
+
+use self::context::ContextImage;
+use self::core::{Core, RingBus, ticks};
+use self::execlist::{CSB_ENTRIES, Next, Turn};
+use self::interrupts::{EngineEvent, Event};
+use self::pci::PciConfig;
+use self::registers::{Behaviour, Class};
+use self::ring::{Active, EngineState, Progress};
+use crate::address::RegisterOffset;
+use crate::engine::{ENGINES, Engine};
+use crate::silicon::Batch;
+
+/// How often a ring that waits for a semaphore looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+/// Offset of the interrupt and display registers, which a full reset of the GT leaves alone.
+const GT_REGISTERS_END: u32 = 0x4_4200;
+
+const REGIONS: [RegionInfo; 5] = [
+    RegionInfo { region: Region::Bar(0), size: pci::BAR0_SIZE, writable: true },
+    RegionInfo { region: Region::Bar(2), size: pci::BAR2_SIZE, writable: true },
+    RegionInfo { region: Region::Bar(4), size: pci::BAR4_SIZE, writable: true },
+    RegionInfo { region: Region::Rom, size: rom::SIZE as u64, writable: false },
+    RegionInfo { region: Region::Config, size: pci::SIZE as u64, writable: true },
+];
+
+/// The virtual GPU of one guest.
+#[derive(Debug)]
+pub struct Vgpu {
+    core: Core,
+    engines: [EngineState; 4],
+    config: PciConfig,
+    rom: Vec<u8>,
+}
+
+impl Vgpu {
+    /// A vGPU after power-on, over the guest's memory, with a monitor that has this EDID.
+    #[must_use]
+    pub fn new(ram: GuestRam, edid: Vec<u8>) -> Self {
+        Self {
+            core: Core::new(ram, edid),
+            engines: std::array::from_fn(|_| EngineState::new()),
+            config: PciConfig::new(rom::SIZE as u32),
+            rom: rom::image(),
+        }
+    }
+
+    fn engine(&mut self, engine: Engine) -> &mut EngineState {
+        let [render, copy, video, enhance] = &mut self.engines;
+        match engine {
+            Engine::Render => render,
+            Engine::Copy => copy,
+            Engine::Video => video,
+            Engine::VideoEnhance => enhance,
+        }
+    }
+
+    fn read_bar0(&mut self, at: u64, now: Time) -> u32 {
+        if at < u64::from(registers::WINDOW) {
+            let at = at as u32;
+            self.core.counters.register_reads += 1;
+            self.core.read_register(at, registers::lookup(RegisterOffset(at)), now)
+        } else {
+            at.checked_sub(ggtt::IN_BAR0).map_or(0, |offset| self.core.ggtt.read(offset))
+        }
+    }
+
+    fn write_bar0(&mut self, at: u64, value: u32, fx: &mut Effects<Batch>) {
+        if at < u64::from(registers::WINDOW) {
+            self.core.counters.register_writes += 1;
+            self.write_register(at as u32, value, fx);
+        } else if let Some(offset) = at.checked_sub(ggtt::IN_BAR0) {
+            self.core.counters.ggtt_writes += 1;
+            self.core.ggtt.write(offset, value);
+        }
+    }
+
+    fn write_register(&mut self, at: u32, value: u32, fx: &mut Effects<Batch>) {
+        let entry = registers::lookup(RegisterOffset(at));
+        let behaviour = entry.map(|entry| (entry.class, entry.engine));
+        match behaviour {
+            Some((Class::Behaves(Behaviour::SubmitPort), Some(engine))) => self.write_port(engine, value, fx),
+            Some((Class::Behaves(Behaviour::CsbPointer), Some(engine))) => {
+                let merged = self.core.registers.write_masked(at, value);
+                if value & 7 << 16 != 0 {
+                    self.engine(engine).lists.set_csb_write(merged as u8);
+                }
+            }
+            Some((Class::Behaves(Behaviour::GraphicsReset), _)) => self.graphics_reset(value, fx),
+            _ => self.core.write_register(at, entry, value, fx),
+        }
+    }
+
+    fn write_port(&mut self, engine: Engine, value: u32, fx: &mut Effects<Batch>) {
+        match self.engine(engine).lists.write_port(value) {
+            Ok(None) => {}
+            Ok(Some(turn)) => {
+                self.core.counters.submissions += 1;
+                self.take_turn(engine, turn, fx);
+            }
+            Err(reason) => self.hang(engine, reason, fx),
+        }
+    }
+
+    /// Carries out what the execlists decided, until the engine has nothing to do or waits.
+    fn take_turn(&mut self, engine: Engine, mut turn: Turn, fx: &mut Effects<Batch>) {
+        loop {
+            self.publish(engine, &turn, fx);
+            let started = match turn.next {
+                Next::Same => return,
+                Next::Idle => {
+                    self.engine(engine).active = None;
+                    return;
+                }
+                Next::Start(descriptor) => self.start(engine, descriptor, fx.now),
+                Next::Extend(descriptor) => self.extend(engine, descriptor, fx.now),
+            };
+            if let Err(reason) = started {
+                self.hang(engine, reason, fx);
+                return;
+            }
+            match self.run(engine, fx) {
+                Some(next) => turn = next,
+                None => return,
+            }
+        }
+    }
+
+    /// Loads a context.
+    fn start(&mut self, engine: Engine, descriptor: execlist::Descriptor, now: Time) -> Result<(), Reason> {
+        let image = ContextImage::load(descriptor, engine, &self.core.ggtt, &self.core.ram)?;
+        let mut commands = Vec::new();
+        let (ggtt, ram) = (&self.core.ggtt, &self.core.ram);
+        if let Some((at, bytes)) = image.indirect {
+            context::copy(ggtt, ram, at, bytes as u32, &mut commands)?;
+        }
+        if let Some(at) = image.per_context_batch {
+            // MI_BATCH_BUFFER_START into the GGTT: the ring interpreter takes the private copy.
+            commands.extend([0x31 << 23 | 1, at.0 as u32, 0]);
+        }
+        commands.extend(image.commands(ggtt, ram)?);
+        let (start, head, tail) = image.ring();
+        for (at, value) in [(0x38, start), (0x34, head), (0x30, tail)] {
+            self.core.registers.set(engine.base() + at, value);
+        }
+        self.engine(engine).active = Some(Active::new(engine, descriptor, image, commands, now));
+        Ok(())
+    }
+
+    /// The context that runs has a new tail.
+    fn extend(&mut self, engine: Engine, descriptor: execlist::Descriptor, now: Time) -> Result<(), Reason> {
+        let Some(mut active) = self.engine(engine).active.take() else {
+            return self.start(engine, descriptor, now);
+        };
+        let commands = active.image.extend(descriptor.image(), &self.core.ggtt, &self.core.ram)?;
+        active.extend(&commands);
+        self.engine(engine).active = Some(active);
+        Ok(())
+    }
+
+    /// Runs the active context's ring. Returns the execlists' next turn if it came to its end.
+    fn run(&mut self, engine: Engine, fx: &mut Effects<Batch>) -> Option<Turn> {
+        if self.engine(engine).hung {
+            return None;
+        }
+        let mut active = self.engine(engine).active.take()?;
+        let progress = active.run(&mut bus(&mut self.core, fx, engine, &active));
+        self.engine(engine).waiting = matches!(progress, Ok(Progress::Waiting));
+        match progress {
+            Ok(Progress::Complete) => {
+                active.image.save(&self.core.ram, ticks(fx.now).wrapping_sub(ticks(active.began)) as u32);
+                let (_, _, tail) = active.image.ring();
+                self.core.registers.set(engine.base() + 0x34, tail);
+                Some(self.engine(engine).lists.complete())
+            }
+            Ok(Progress::Blocked | Progress::Waiting) => {
+                self.engine(engine).active = Some(active);
+                None
+            }
+            Err(reason) => {
+                self.engine(engine).active = Some(active);
+                self.hang(engine, reason, fx);
+                None
+            }
+        }
+    }
+
+    /// Writes status entries: to the registers and, as the guest reads them, to the status page; data first, then the
+    /// write pointer, then the interrupt.
+    fn publish(&mut self, engine: Engine, turn: &Turn, fx: &mut Effects<Batch>) {
+        let base = engine.base();
+        let page = self.core.status_page(engine);
+        for entry in &turn.csb {
+            let at = u32::from(entry.index) * 8;
+            self.core.registers.set(base + 0x370 + at, entry.why.bits());
+            self.core.registers.set(base + 0x374 + at, entry.context);
+            if let Some(page) = page {
+                let value = u64::from(entry.context) << 32 | u64::from(entry.why.bits());
+                // A guest without a status page there sees no entry, as on silicon.
+                let _ = self.core.store_ggtt(page.0 + 0x40 + u64::from(at), &value.to_le_bytes());
+                let _ = self.core.store_ggtt(page.0 + 0x7C, &u32::from(entry.index).to_le_bytes());
+            }
+        }
+        debug_assert!(turn.csb.iter().all(|entry| entry.index < CSB_ENTRIES));
+        self.show_status(engine);
+        if !turn.csb.is_empty() {
+            self.core.raise(Event::Engine(engine, EngineEvent::ContextSwitch), fx);
+        }
+    }
+
+    fn show_status(&mut self, engine: Engine) {
+        let lists = &self.engine(engine).lists;
+        let (low, high) = lists.status();
+        let pointer = u32::from(lists.csb_write());
+        let base = engine.base();
+        self.core.registers.set(base + 0x234, low);
+        self.core.registers.set(base + 0x238, high);
+        self.core.registers.update(base + 0x3A0, 7, pointer);
+    }
+
+    /// The engine can't go on: as on silicon it just stands still, until the guest's driver notices and resets it.
+    fn hang(&mut self, engine: Engine, reason: Reason, fx: &mut Effects<Batch>) {
+        self.core.counters.hangs += 1;
+        self.engine(engine).hung = true;
+        self.engine(engine).waiting = false;
+        self.cancel(engine, fx);
+        fx.failed.push(reason);
+    }
+
+    fn cancel(&mut self, engine: Engine, fx: &mut Effects<Batch>) {
+        if let Some(active) = self.engine(engine).active.take() {
+            fx.cancel.extend(active.jobs());
+        }
+    }
+
+    /// The guest writes reset domains; they read back zero at once.
+    fn graphics_reset(&mut self, domains: u32, fx: &mut Effects<Batch>) {
+        let full = domains & 1 != 0;
+        for engine in ENGINES {
+            if full || domains & engine.reset_bit() != 0 {
+                self.reset_engine(engine, fx);
+            }
+        }
+        if full {
+            self.core.registers.reset_below(GT_REGISTERS_END);
+            for engine in ENGINES {
+                self.show_status(engine);
+            }
+        }
+    }
+
+    fn reset_engine(&mut self, engine: Engine, fx: &mut Effects<Batch>) {
+        self.core.counters.engine_resets += 1;
+        self.cancel(engine, fx);
+        *self.engine(engine) = EngineState::new();
+        self.show_status(engine);
+    }
+}
+
+fn bus<'a, 'b>(core: &'a mut Core, fx: &'b mut Effects<Batch>, engine: Engine, active: &Active) -> RingBus<'a, 'b> {
+    RingBus { core, fx, engine, space: active.image.space, context: active.descriptor.image() }
+}
+
+/// Splits an access into its dwords: offset of the dword, byte within, and the bytes of the buffer.
+fn dwords(offset: u64, length: usize) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
+    let mut done = 0;
+    std::iter::from_fn(move || {
+        let at = offset.checked_add(done as u64)?;
+        let within = (at & 3) as usize;
+        let part = (4 - within).min(length - done);
+        let range = done..done + part;
+        done += part;
+        (part > 0).then_some((at & !3, within, range))
+    })
+}
+
+impl VirtualGpu<Batch> for Vgpu {
+    fn regions(&self) -> &[RegionInfo] {
+        &REGIONS
+    }
+
+    fn read(&mut self, at: Place, to: &mut [u8], fx: &mut Effects<Batch>) {
+        match at.region {
+            Region::Bar(0) => {
+                for (dword, within, part) in dwords(at.offset, to.len()) {
+                    let value = self.read_bar0(dword, fx.now).to_le_bytes();
+                    for (byte, value) in to.get_mut(part).unwrap_or(&mut []).iter_mut().zip(value.iter().skip(within)) {
+                        *byte = *value;
+                    }
+                }
+            }
+            Region::Bar(2) => {
+                self.core.counters.aperture_accesses += 1;
+                self.core.read_aperture(at.offset, to);
+            }
+            Region::Config => self.config.read(at.offset, to),
+            Region::Rom => {
+                let from = usize::try_from(at.offset).ok().and_then(|at| self.rom.get(at..)).unwrap_or(&[]);
+                to.fill(0);
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+            }
+            Region::Bar(_) => to.fill(0),
+        }
+    }
+
+    fn write(&mut self, at: Place, from: &[u8], fx: &mut Effects<Batch>) {
+        match at.region {
+            Region::Bar(0) => {
+                for (dword, within, part) in dwords(at.offset, from.len()) {
+                    let from = from.get(part).unwrap_or(&[]);
+                    // A write of less than a dword keeps the other bytes.
+                    let mut bytes = if from.len() == 4 { [0; 4] } else { self.read_bar0(dword, fx.now).to_le_bytes() };
+                    bytes.iter_mut().skip(within).zip(from).for_each(|(to, from)| *to = *from);
+                    self.write_bar0(dword, u32::from_le_bytes(bytes), fx);
+                }
+            }
+            Region::Bar(2) => {
+                self.core.counters.aperture_accesses += 1;
+                self.core.write_aperture(at.offset, from);
+            }
+            Region::Config => self.config.write(at.offset, from),
+            Region::Bar(_) | Region::Rom => {}
+        }
+    }
+
+    fn finished(&mut self, job: JobId, end: JobEnd, fx: &mut Effects<Batch>) {
+        for engine in ENGINES {
+            let Some(mut active) = self.engine(engine).active.take() else { continue };
+            let outcome = active.finished(job, &end, &mut bus(&mut self.core, fx, engine, &active));
+            self.engine(engine).active = Some(active);
+            match outcome {
+                None => continue,
+                Some(Ok(())) => {
+                    if let Some(turn) = self.run(engine, fx) {
+                        self.take_turn(engine, turn, fx);
+                    }
+                }
+                Some(Err(reason)) => self.hang(engine, reason, fx),
+            }
+            return;
+        }
+    }
+
+    fn tick(&mut self, fx: &mut Effects<Batch>) -> Option<Time> {
+        let (mut next, due) = self.core.display.tick(&mut self.core.registers, &mut self.core.line, fx.now);
+        self.core.interrupt_if(due, fx);
+        for engine in ENGINES {
+            if !self.engine(engine).waiting {
+                continue;
+            }
+            if let Some(turn) = self.run(engine, fx) {
+                self.take_turn(engine, turn, fx);
+            }
+            if self.engine(engine).waiting {
+                let again = fx.now + LOOK_AGAIN;
+                next = Some(next.map_or(again, |next| next.min(again)));
+            }
+        }
+        next
+    }
+
+    fn scan_out(&self) -> ScanOut {
+        display::scan_out(&self.core.registers, &self.core.ggtt, 0)
+    }
+
+    fn reset(&mut self, kind: Reset, fx: &mut Effects<Batch>) {
+        for engine in ENGINES {
+            self.cancel(engine, fx);
+            *self.engine(engine) = EngineState::new();
+        }
+        self.core.reset();
+        self.config = PciConfig::new(rom::SIZE as u32);
+        if kind == Reset::Disconnect {
+            self.core.counters = core::Counters::default();
+        }
+    }
+
+    fn unknown_accesses(&self) -> Vec<UnknownAccess> {
+        let place = |offset: u32| Place { region: Region::Bar(0), offset: u64::from(offset) };
+        self.core
+            .registers
+            .unknown()
+            .map(|(at, touched)| UnknownAccess { place: place(at), reads: touched.reads, writes: touched.writes })
+            .collect()
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        let c = &self.core.counters;
+        vec![
+            ("register_reads", c.register_reads),
+            ("register_writes", c.register_writes),
+            ("unknown_accesses", c.unknown_accesses),
+            ("ggtt_writes", c.ggtt_writes),
+            ("aperture_accesses", c.aperture_accesses),
+            ("submissions", c.submissions),
+            ("batches", c.batches),
+            ("interrupts", c.interrupts),
+            ("engine_resets", c.engine_resets),
+            ("hangs", c.hangs),
+            ("ring_commands_skipped", c.ring_commands_skipped),
+            ("ring_writes_dropped", c.ring_writes_dropped),
+            ("page_table_notices", c.page_table_notices),
+        ]
+    }
+}

@@ -1,0 +1,237 @@
+//! The ring interpreter of one engine.
+//!
+//! ```text
+//!  ring commands (a private copy) ──► executed here, one by one, on the vGPU's own state
+//!                                └──► batch buffers become jobs for silicon
+//! ```
+//!
+//! Requests keep their order. While a batch is on silicon, commands that only flush and leave breadcrumbs are put
+//! aside with it and executed at its fence, so that a second batch can be handed out before the first has ended;
+//! every other command waits. So the guest sees data, then seqno, then CSB, then interrupt.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use mediator::{JobEnd, JobId, Reason, Time};
+
+use super::context::ContextImage;
+use super::execlist::{Descriptor, Execlists};
+use crate::address::PpgttAddress;
+use crate::command;
+use crate::command::streamer::{BatchStart, Bus, Space, Step, Streamer};
+use crate::engine::Engine;
+use crate::silicon::Batch;
+
+/// Batches of one engine that are on silicon at a time.
+const DEPTH: usize = 2;
+/// Ring and privileged-batch commands that one run executes. Real rings stay far below; a ring that only loops in
+/// privileged batches ends here, as a hang.
+const BUDGET: usize = 1 << 18;
+
+/// One engine: its execlists and what it is doing.
+#[derive(Debug)]
+pub(crate) struct EngineState {
+    pub(crate) lists: Execlists,
+    pub(crate) active: Option<Active>,
+    /// Set once a request could not go on; only a reset of the engine clears it.
+    pub(crate) hung: bool,
+    /// The ring waits for a semaphore or an event and wants to be tried again.
+    pub(crate) waiting: bool,
+}
+
+impl EngineState {
+    pub(crate) fn new() -> Self {
+        Self { lists: Execlists::new(), active: None, hung: false, waiting: false }
+    }
+}
+
+/// A batch on silicon, and the commands behind it that wait for its fence.
+#[derive(Debug)]
+struct Outstanding {
+    job: JobId,
+    deferred: Vec<Range<usize>>,
+}
+
+/// The context that an engine runs.
+#[derive(Debug)]
+pub(crate) struct Active {
+    pub(crate) descriptor: Descriptor,
+    pub(crate) image: ContextImage,
+    pub(crate) began: Time,
+    commands: Vec<u32>,
+    next: usize,
+    executed: usize,
+    outstanding: VecDeque<Outstanding>,
+    streamer: Streamer,
+    /// The next batch is the first of a new context.
+    fresh: bool,
+}
+
+/// What the interpreter needs of the device besides its memory and registers.
+pub(crate) trait Host: Bus {
+    /// Hands a batch to silicon.
+    fn submit(&mut self, engine: Engine, descriptor: Descriptor, image: &ContextImage, batch: Batch) -> JobId;
+    /// Copies a privileged batch that begins at a global address, up to its end command (not included).
+    fn copy_batch(&mut self, engine: Engine, at: u64) -> Result<Vec<u32>, Reason>;
+    /// A 2D, 3D or media command stood in the ring or in a privileged batch: nothing executes it there.
+    fn skipped(&mut self);
+}
+
+/// Where a run of the ring came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Everything up to the tail is done.
+    Complete,
+    /// A fence must come first.
+    Blocked,
+    /// A semaphore or event must come first.
+    Waiting,
+}
+
+impl Active {
+    /// A context with the commands to run.
+    pub(crate) fn new(
+        engine: Engine,
+        descriptor: Descriptor,
+        image: ContextImage,
+        commands: Vec<u32>,
+        began: Time,
+    ) -> Self {
+        let fresh = image.inhibit_restore;
+        Self {
+            descriptor,
+            image,
+            began,
+            commands,
+            next: 0,
+            executed: 0,
+            outstanding: VecDeque::new(),
+            streamer: Streamer::new(engine, true),
+            fresh,
+        }
+    }
+
+    /// Appends commands that the guest added. What is done already is forgotten once nothing refers to it.
+    pub(crate) fn extend(&mut self, commands: &[u32]) {
+        if self.outstanding.is_empty() {
+            self.commands.drain(..self.next);
+            self.next = 0;
+        }
+        self.executed = 0;
+        self.commands.extend_from_slice(commands);
+    }
+
+    /// Jobs that are out.
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = JobId> + '_ {
+        self.outstanding.iter().map(|o| o.job)
+    }
+
+    /// Runs the ring as far as it goes.
+    pub(crate) fn run(&mut self, host: &mut dyn Host) -> Result<Progress, Reason> {
+        loop {
+            let Some(command) = self.peek()? else {
+                return Ok(if self.outstanding.is_empty() { Progress::Complete } else { Progress::Blocked });
+            };
+            if let Some(last) = self.outstanding.back_mut() {
+                let dword = self.commands.get(command.start).copied().unwrap_or(0);
+                if is_deferrable(dword) {
+                    self.next = command.end;
+                    last.deferred.push(command);
+                    continue;
+                }
+                let start = is_unprivileged_batch(dword);
+                if !start || self.outstanding.len() >= DEPTH {
+                    return Ok(Progress::Blocked);
+                }
+            }
+            self.executed += 1;
+            if self.executed > BUDGET {
+                return Err(Reason::new("ring/budget", format!("a ring ran {BUDGET} commands without an end")));
+            }
+            match self.execute(command.clone(), host)? {
+                Step::Wait => return Ok(Progress::Waiting),
+                Step::Batch(batch) => {
+                    self.next = command.end;
+                    self.start_batch(&batch, host)?;
+                }
+                Step::BatchEnd => {
+                    return Err(Reason::new("ring/batch-end", "the end of a batch stands in the ring"));
+                }
+                Step::Other => {
+                    host.skipped();
+                    self.next = command.end;
+                }
+                Step::Next | Step::Skipped => self.next = command.end,
+            }
+        }
+    }
+
+    /// A batch ended. Executes what waited for it; `None` if it is not this context's first batch out.
+    pub(crate) fn finished(&mut self, job: JobId, end: &JobEnd, host: &mut dyn Host) -> Option<Result<(), Reason>> {
+        if self.outstanding.front()?.job != job {
+            return None;
+        }
+        let done = self.outstanding.pop_front()?;
+        if let JobEnd::Fault(reason) | JobEnd::Killed(reason) = end {
+            return Some(Err(reason.clone()));
+        }
+        for command in done.deferred {
+            if let Err(reason) = self.execute(command, host) {
+                return Some(Err(reason));
+            }
+        }
+        Some(Ok(()))
+    }
+
+    /// The place of the next command, whole.
+    fn peek(&self) -> Result<Option<Range<usize>>, Reason> {
+        let Some(dword) = self.commands.get(self.next) else { return Ok(None) };
+        let length = command::length(*dword, self.streamer.engine)
+            .ok_or_else(|| Reason::new("ring/unknown", format!("the ring holds {dword:#010x}, no command")))?;
+        let range = self.next..self.next + length;
+        if range.end > self.commands.len() {
+            return Err(Reason::new("ring/short", format!("the ring ends inside of command {dword:#010x}")));
+        }
+        Ok(Some(range))
+    }
+
+    fn execute(&mut self, command: Range<usize>, host: &mut dyn Host) -> Result<Step, Reason> {
+        let dwords = self.commands.get(command).unwrap_or(&[]);
+        self.streamer.execute(dwords, host).map_err(|fault| fault.0)
+    }
+
+    fn start_batch(&mut self, batch: &BatchStart, host: &mut dyn Host) -> Result<(), Reason> {
+        if batch.space == Space::Ggtt {
+            // A privileged batch never reaches silicon: a private copy of it runs here, as if it stood in the ring.
+            let copy = host.copy_batch(self.streamer.engine, batch.at)?;
+            self.executed += copy.len() / 2;
+            self.commands.splice(self.next..self.next, copy);
+            return Ok(());
+        }
+        let work = Batch {
+            start: PpgttAddress(batch.at),
+            image: self.image.pages.clone(),
+            restore: !self.fresh,
+            save: true,
+        };
+        self.fresh = false;
+        let job = host.submit(self.streamer.engine, self.descriptor, &self.image, work);
+        self.outstanding.push_back(Outstanding { job, deferred: Vec::new() });
+        Ok(())
+    }
+}
+
+/// Commands whose effect can wait for the fence of the batch before them: flushes, breadcrumbs, interrupts, and what
+/// has no effect. (MI opcode in bits 28:23, or PIPE_CONTROL.)
+fn is_deferrable(dword: u32) -> bool {
+    if dword >> 29 == 0 {
+        matches!(dword >> 23 & 0x3F, 0x00 | 0x02 | 0x05 | 0x08 | 0x20 | 0x21 | 0x26)
+    } else {
+        dword >> 16 == 0x7A00
+    }
+}
+
+/// MI_BATCH_BUFFER_START into the context's own address space.
+fn is_unprivileged_batch(dword: u32) -> bool {
+    dword >> 23 == 0x31 && dword & 1 << 8 != 0
+}
