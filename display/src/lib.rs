@@ -18,7 +18,7 @@ pub mod picture;
 pub mod surface;
 pub mod tiling;
 
-// pub use edid::{Edid, EdidError, Monitor};
+pub use edid::{Edid, EdidError, Monitor};
 pub use format::{Palette, PixelFormat};
 // pub use glyphs::{Font, FontError, TextGrid};
 pub use mode::{Mode, ModeError, Timing};
