@@ -235,7 +235,7 @@ fn detailed_timing(mode: &Mode, size: (u32, u32)) -> Result<[u8; DESCRIPTOR], Ed
         if value == 0 || value >= 1 << bits { Err(EdidError::Field(what)) } else { Ok(value) }
     };
     let (h, v) = (&mode.horizontal, &mode.vertical);
-    let clock = fits(mode.pixel_clock_khz / 10, 16, "pixel clock")?;
+    let clock = fits(mode.pixel_clock_khz.saturating_add(5) / 10, 16, "pixel clock")?;
     let (h_active, v_active) = (fits(h.active, 12, "width")?, fits(v.active, 12, "height")?);
     let h_blank = fits(h.blanking(), 12, "horizontal blanking")?;
     let v_blank = fits(v.blanking(), 12, "vertical blanking")?;
@@ -399,7 +399,7 @@ mod tests {
         ) {
             if let Ok(mode) = Mode::new(width, height, refresh) {
                 // A detailed timing counts in 10 kHz.
-                let told = Mode { pixel_clock_khz: mode.pixel_clock_khz / 10 * 10, ..mode };
+                let told = Mode { pixel_clock_khz: (mode.pixel_clock_khz + 5) / 10 * 10, ..mode };
                 prop_assert_eq!(Monitor::new(mode).edid().unwrap().preferred_mode(), told);
             }
         }

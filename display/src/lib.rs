@@ -20,7 +20,7 @@ pub mod tiling;
 
 pub use edid::{Edid, EdidError, Monitor};
 pub use format::{Palette, PixelFormat};
-// pub use glyphs::{Font, FontError, TextGrid};
+pub use glyphs::{Font, FontError, TextGrid};
 pub use mode::{Mode, ModeError, Timing};
 pub use picture::{Blend, Picture, PictureError, Plane, compose};
 pub use surface::{DecodeError, MAX_SIDE, Surface, decode, decode_with_palette, size_in_bytes};

@@ -124,15 +124,14 @@ impl Mode {
         if !REFRESH_RANGE.contains(&refresh) {
             return Err(ModeError::Refresh(refresh));
         }
-        let mode = DMT_60_HZ
-            .iter()
-            .find(|(_, h, v)| (h.active, v.active, 60) == (width, height, refresh))
-            .map(|&(pixel_clock_khz, horizontal, vertical)| Mode {
-                pixel_clock_khz,
-                horizontal,
-                vertical,
-            })
-            .unwrap_or_else(|| Mode::reduced_blanking(width, height, refresh));
+        let standard =
+            DMT_60_HZ.iter().find(|(_, h, v)| (h.active, v.active, 60) == (width, height, refresh));
+        let mode = match standard {
+            Some(&(pixel_clock_khz, horizontal, vertical)) => {
+                Mode { pixel_clock_khz, horizontal, vertical }
+            }
+            None => Mode::reduced_blanking(width, height, refresh),
+        };
         mode.check()?;
         Ok(mode)
     }

@@ -73,13 +73,15 @@ fn scale(value: u8, alpha: u8) -> u8 {
 impl Blend {
     /// The colour seen when `above` lies on an opaque `below`.
     fn over(self, above: [u8; RGBA], below: [u8; RGBA]) -> [u8; RGBA] {
-        let alpha = above[3];
-        let mix = |a: u8, b: u8| match self {
-            Blend::Opaque => a,
-            Blend::Premultiplied => a.saturating_add(scale(b, 255 - alpha)),
-            Blend::Straight => scale(a, alpha).saturating_add(scale(b, 255 - alpha)),
+        let [red, green, blue, alpha] = above;
+        if self == Blend::Opaque || alpha == 255 {
+            return [red, green, blue, 255];
+        }
+        let mix = |a: u8, b: u8| {
+            let a = if self == Blend::Straight { scale(a, alpha) } else { a };
+            a.saturating_add(scale(b, 255 - alpha))
         };
-        [mix(above[0], below[0]), mix(above[1], below[1]), mix(above[2], below[2]), 255]
+        [mix(red, below[0]), mix(green, below[1]), mix(blue, below[2]), 255]
     }
 }
 

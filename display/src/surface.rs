@@ -102,7 +102,7 @@ pub fn decode_with_palette(
     let mut rgba = Vec::with_capacity(width as usize * height as usize * 4);
     layout
         .for_each_row(bytes, row_bytes, height, |_, row| {
-            format.append_rgba(row, palette, &mut rgba)
+            format.append_rgba(row, palette, &mut rgba);
         })
         .and_then(|()| Picture::from_rgba(width, height, rgba))
         .ok_or(short)

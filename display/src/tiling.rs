@@ -315,7 +315,7 @@ mod tests {
             let stride = tiles * 1024;
             let layout = tiling.layout(bpp, stride).unwrap();
             let size = layout.size(row_bytes, rows).unwrap() as usize;
-            let bytes: Vec<u8> = (0..size).map(|i| (i * 31 >> 3) as u8 ^ seed).collect();
+            let bytes: Vec<u8> = (0..size).map(|i| ((i * 31) >> 3) as u8 ^ seed).collect();
             let flat = layout.detile(&bytes, row_bytes, rows).unwrap();
             for y in 0..rows {
                 for x in 0..row_bytes {

@@ -39,6 +39,11 @@ fn generated_edids_conform() {
         let mode: Mode = words.parse().unwrap();
         let edid = Monitor { serial: 3, ..Monitor::new(mode) }.edid().unwrap();
         let (conforms, said) = edid_decode(edid.bytes());
+        let timing = said.lines().find(|line| line.trim_start().starts_with("DTD 1:"));
+        println!("{}", timing.unwrap_or_default());
+        let timing: Vec<&str> = timing.unwrap_or_default().split_whitespace().collect();
+        let size = format!("{}x{}", mode.width(), mode.height());
+        assert_eq!(timing.get(2), Some(&size.as_str()), "{words}:\n{said}");
         assert!(conforms, "{words}:\n{said}");
         assert!(!said.contains("Failures") && !said.contains("Warnings"), "{words}:\n{said}");
     }
