@@ -1,0 +1,1 @@
+//! Silicon: what executes a guest's batches.
