@@ -1,44 +1,46 @@
-//! The engines of a Kaby Lake GT2, and where their registers and interrupts are.
+//! The engines of a Kaby Lake GT2: one render, one copy, one video and one video-enhancement engine.
 
 use mediator::{EngineClass, EngineId, EngineInfo};
 
+use crate::address::RegisterOffset;
+
 /// An engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Engine {
-    /// Render: 3D and compute.
+    /// rcs0: 3D and compute.
     Render,
-    /// Copy: the blitter.
+    /// bcs0: the blitter.
     Copy,
-    /// Video decode and encode, first instance (GT2 has no second).
+    /// vcs0: video decode and encode.
     Video,
-    /// Video enhancement.
+    /// vecs0: video enhancement.
     VideoEnhance,
 }
 
-/// All engines, in the order of their [`EngineId`].
-pub const ENGINES: [Engine; 4] = [Engine::Render, Engine::Copy, Engine::Video, Engine::VideoEnhance];
-
 impl Engine {
-    /// The engine with this number, if there is one.
+    /// All engines, in the order of their [`EngineId`].
+    pub const ALL: [Self; 4] = [Self::Render, Self::Copy, Self::Video, Self::VideoEnhance];
+
+    /// The engine with this id, if the GPU has it.
     #[must_use]
     pub fn from_id(id: EngineId) -> Option<Self> {
-        ENGINES.get(usize::from(id.0)).copied()
+        Self::ALL.get(usize::from(id.0)).copied()
     }
 
-    /// Its number.
+    /// Its id: the index in [`ALL`](Self::ALL).
     #[must_use]
     pub fn id(self) -> EngineId {
         EngineId(self as u8)
     }
 
-    /// Where its registers begin, in bytes from the start of the register window (SKL PRM vol 2c).
+    /// Where its registers start (SKL PRM vol 2c).
     #[must_use]
-    pub const fn base(self) -> u32 {
+    pub fn base(self) -> u32 {
         match self {
-            Self::Render => 0x2000,
+            Self::Render => 0x0_2000,
             Self::Copy => 0x2_2000,
             Self::Video => 0x1_2000,
-            Self::VideoEnhance => 0x1_A000,
+            Self::VideoEnhance => 0x1_a000,
         }
     }
 
@@ -53,14 +55,21 @@ impl Engine {
         }
     }
 
-    /// What the core needs to know of it.
+    /// Its register `offset` bytes from [`base`](Self::base).
     #[must_use]
-    pub const fn info(self) -> EngineInfo {
-        match self {
-            Self::Render => EngineInfo { class: EngineClass::Render, name: "rcs0" },
-            Self::Copy => EngineInfo { class: EngineClass::Copy, name: "bcs0" },
-            Self::Video => EngineInfo { class: EngineClass::Video, name: "vcs0" },
-            Self::VideoEnhance => EngineInfo { class: EngineClass::VideoEnhance, name: "vecs0" },
-        }
+    pub fn register(self, offset: u32) -> RegisterOffset {
+        RegisterOffset(self.base()).plus(offset)
+    }
+
+    /// How the core knows it.
+    #[must_use]
+    pub fn info(self) -> EngineInfo {
+        let (class, name) = match self {
+            Self::Render => (EngineClass::Render, "rcs0"),
+            Self::Copy => (EngineClass::Copy, "bcs0"),
+            Self::Video => (EngineClass::Video, "vcs0"),
+            Self::VideoEnhance => (EngineClass::VideoEnhance, "vecs0"),
+        };
+        EngineInfo { class, name }
     }
 }

@@ -1,1 +1,13 @@
-//! Placeholder.
+//! All that is Intel Gen9: addresses and page tables, commands, and the software model that executes them.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod address;
+pub mod command;
+pub mod engine;
+pub mod gtt;
+pub mod silicon;
+mod vgpu;
+
+pub use vgpu::Vgpu;

@@ -119,8 +119,6 @@ pub struct ScanOut {
     pub mode: Option<(u32, u32)>,
     /// Its planes, lowest first.
     pub planes: Vec<Plane>,
-    /// Frames since the display was switched on.
-    pub frames: u64,
 }
 
 /// A register that the device does not know, and how often the guest touched it.

@@ -70,12 +70,16 @@ impl ContextImage {
         let base = descriptor.image();
         let pages: Option<Vec<_>> =
             (0..pages(engine)).map(|n| ggtt.translate(GgttAddress(base.0 + n * 4096))).collect();
-        let pages = pages.ok_or_else(|| bad("context/unmapped", base, "has pages that the GGTT does not map"))?;
+        let pages = pages
+            .ok_or_else(|| bad("context/unmapped", base, "has pages that the GGTT does not map"))?;
         let mut bytes = [0; READ * 4];
         ram.read(registers_page(&pages), &mut bytes)
             .map_err(|error| bad("context/unreadable", base, &error.to_string()))?;
         let dword = |index: usize| {
-            bytes.get(index * 4..).and_then(<[u8]>::first_chunk).map_or(0, |b| u32::from_le_bytes(*b))
+            bytes
+                .get(index * 4..)
+                .and_then(<[u8]>::first_chunk)
+                .map_or(0, |b| u32::from_le_bytes(*b))
         };
 
         let levels = descriptor.levels();
@@ -91,8 +95,9 @@ impl ContextImage {
             pages,
             space: SpaceRoot { levels, entries },
             inhibit_restore: dword(CONTROL) & 1 != 0,
-            indirect: (render && indirect & 0x3F != 0)
-                .then(|| (GgttAddress(u64::from(indirect & !0x3F)), (indirect & 0x3F) as usize * 64)),
+            indirect: (render && indirect & 0x3F != 0).then(|| {
+                (GgttAddress(u64::from(indirect & !0x3F)), (indirect & 0x3F) as usize * 64)
+            }),
             per_context_batch: (render && per_context & 1 != 0)
                 .then(|| GgttAddress(u64::from(per_context & !0xFFF))),
             head: dword(HEAD) & 0x1F_FFFC,
@@ -113,9 +118,16 @@ impl ContextImage {
     }
 
     /// Reads the tail again (the guest has added commands); the ring commands between the old one and it.
-    pub(crate) fn extend(&mut self, base: GgttAddress, ggtt: &Ggtt, ram: &GuestRam) -> Result<Vec<u32>, Reason> {
+    pub(crate) fn extend(
+        &mut self,
+        base: GgttAddress,
+        ggtt: &Ggtt,
+        ram: &GuestRam,
+    ) -> Result<Vec<u32>, Reason> {
         let at = GuestAddress(registers_page(&self.pages).0 + TAIL as u64 * 4);
-        let tail = ram.read_u32(at).map_err(|error| bad("context/unreadable", base, &error.to_string()))?;
+        let tail = ram
+            .read_u32(at)
+            .map_err(|error| bad("context/unreadable", base, &error.to_string()))?;
         self.head = self.tail;
         self.tail = tail & 0x1F_FFF8;
         self.check(base)?;
@@ -141,7 +153,10 @@ impl ContextImage {
         let page = registers_page(&self.pages).0;
         // A guest that unmapped its own image loses what would have been written there.
         let _ = ram.write_u32(GuestAddress(page + HEAD as u64 * 4), self.tail);
-        let _ = ram.write_u32(GuestAddress(page + TIMESTAMP as u64 * 4), self.timestamp.wrapping_add(ticks));
+        let _ = ram.write_u32(
+            GuestAddress(page + TIMESTAMP as u64 * 4),
+            self.timestamp.wrapping_add(ticks),
+        );
     }
 
     /// Ring start, head and tail, as the engine's ring registers show them.
@@ -169,7 +184,8 @@ pub(crate) fn copy(
     let mut page = [0; 4096];
     while bytes > 0 {
         let here = bytes.min(4096 - (at.0 & 0xFFF) as u32);
-        let unreadable = || Reason::new("ring/unmapped", format!("no memory behind global address {:#x}", at.0));
+        let unreadable =
+            || Reason::new("ring/unmapped", format!("no memory behind global address {:#x}", at.0));
         let physical = ggtt.translate(at).ok_or_else(unreadable)?;
         let slice = page.get_mut(..here as usize).ok_or_else(unreadable)?;
         ram.read(physical, slice).map_err(|_| unreadable())?;

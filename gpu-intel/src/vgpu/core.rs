@@ -110,7 +110,13 @@ impl Core {
     }
 
     /// Writes a register that does not drive an engine.
-    pub(crate) fn write_register<W>(&mut self, at: u32, entry: Option<&Entry>, value: u32, fx: &mut Effects<W>) {
+    pub(crate) fn write_register<W>(
+        &mut self,
+        at: u32,
+        entry: Option<&Entry>,
+        value: u32,
+        fx: &mut Effects<W>,
+    ) {
         let Some(entry) = entry else {
             self.counters.unknown_accesses += 1;
             self.registers.touch_unknown(at, true);
@@ -121,7 +127,8 @@ impl Core {
             Class::Behaves(behaviour) => self.behave(at, behaviour, value, fx),
             Class::Masked => {
                 let merged = self.registers.write_masked(at, value);
-                if let Some((_, acknowledge)) = FORCEWAKE.iter().find(|(request, _)| *request == at) {
+                if let Some((_, acknowledge)) = FORCEWAKE.iter().find(|(request, _)| *request == at)
+                {
                     self.registers.set(*acknowledge, merged);
                 }
             }
@@ -263,7 +270,8 @@ impl Core {
     pub(crate) fn store_ggtt(&self, at: u64, from: &[u8]) -> Result<(), Reason> {
         for (at, part) in pages(at, from.len()) {
             let physical = self.ggtt.translate(GgttAddress(at)).ok_or_else(|| unmapped(at))?;
-            store_physical(&self.ram, physical, from.get(part).unwrap_or(&[])).map_err(|_| unmapped(at))?;
+            store_physical(&self.ram, physical, from.get(part).unwrap_or(&[]))
+                .map_err(|_| unmapped(at))?;
         }
         Ok(())
     }
@@ -291,9 +299,15 @@ impl Core {
 }
 
 /// A store that does not tear where the guest can see it.
-fn store_physical(ram: &GuestRam, at: mediator::GuestAddress, from: &[u8]) -> Result<(), mediator::memory::MemoryError> {
+fn store_physical(
+    ram: &GuestRam,
+    at: mediator::GuestAddress,
+    from: &[u8],
+) -> Result<(), mediator::memory::MemoryError> {
     match *from {
-        [a, b, c, d] if at.0.is_multiple_of(4) => ram.write_u32(at, u32::from_le_bytes([a, b, c, d])),
+        [a, b, c, d] if at.0.is_multiple_of(4) => {
+            ram.write_u32(at, u32::from_le_bytes([a, b, c, d]))
+        }
         [a, b, c, d, e, f, g, h] if at.0.is_multiple_of(8) => {
             ram.write_u64(at, u64::from_le_bytes([a, b, c, d, e, f, g, h]))
         }
@@ -334,7 +348,10 @@ pub(crate) struct RingBus<'a, 'b> {
 impl RingBus<'_, '_> {
     fn physical(&self, at: u64) -> Result<crate::gtt::Page, Fault> {
         PageTableWalker::new(self.space).walk(&self.core.ram, PpgttAddress(at)).map_err(|error| {
-            Fault(Reason::new("ppgtt/unmapped", format!("address {at:#x} of a ring command: {error}")))
+            Fault(Reason::new(
+                "ppgtt/unmapped",
+                format!("address {at:#x} of a ring command: {error}"),
+            ))
         })
     }
 }
@@ -359,7 +376,10 @@ impl Bus for RingBus<'_, '_> {
         for (at, part) in pages(at, from.len()) {
             let page = self.physical(at)?;
             if !page.writable {
-                return Err(Fault(Reason::new("ppgtt/read-only", format!("address {at:#x} may not be written"))));
+                return Err(Fault(Reason::new(
+                    "ppgtt/read-only",
+                    format!("address {at:#x} may not be written"),
+                )));
             }
             store_physical(&self.core.ram, page.physical, from.get(part).unwrap_or(&[]))
                 .map_err(|_| Fault(unmapped(at)))?;
@@ -399,7 +419,13 @@ impl Bus for RingBus<'_, '_> {
 }
 
 impl Host for RingBus<'_, '_> {
-    fn submit(&mut self, engine: Engine, descriptor: Descriptor, image: &ContextImage, batch: Batch) -> JobId {
+    fn submit(
+        &mut self,
+        engine: Engine,
+        descriptor: Descriptor,
+        image: &ContextImage,
+        batch: Batch,
+    ) -> JobId {
         let id = JobId(self.core.next_job);
         self.core.next_job += 1;
         self.core.counters.batches += 1;
@@ -420,7 +446,10 @@ impl Host for RingBus<'_, '_> {
             // Whole pages are copied once and parsed from the copy; a command may cross into the next page.
             while next >= dwords.len() {
                 if dwords.len() >= PRIVILEGED_BATCH_LIMIT {
-                    return Err(Reason::new("batch/long", "a privileged batch has no end within 64 KiB"));
+                    return Err(Reason::new(
+                        "batch/long",
+                        "a privileged batch has no end within 64 KiB",
+                    ));
                 }
                 let from = GgttAddress(at + dwords.len() as u64 * 4);
                 let bytes = 4096 - (from.0 & 0xFFF) as u32;
@@ -431,8 +460,9 @@ impl Host for RingBus<'_, '_> {
                 dwords.truncate(next);
                 return Ok(dwords);
             }
-            next += command::length(dword, engine)
-                .ok_or_else(|| Reason::new("batch/unknown", format!("a privileged batch holds {dword:#010x}")))?;
+            next += command::length(dword, engine).ok_or_else(|| {
+                Reason::new("batch/unknown", format!("a privileged batch holds {dword:#010x}"))
+            })?;
         }
     }
 

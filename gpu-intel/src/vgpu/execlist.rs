@@ -47,13 +47,19 @@ impl Descriptor {
         if addressing != 1 && addressing != 3 {
             return Err(Reason::new(
                 "execlist/addressing",
-                format!("descriptor {:#018x} asks for an addressing mode that is not offered", self.0),
+                format!(
+                    "descriptor {:#018x} asks for an addressing mode that is not offered",
+                    self.0
+                ),
             ));
         }
         if self.0 & 1 << 8 == 0 {
             return Err(Reason::new(
                 "execlist/privilege",
-                format!("descriptor {:#018x} asks for a context without its own page tables", self.0),
+                format!(
+                    "descriptor {:#018x} asks for a context without its own page tables",
+                    self.0
+                ),
             ));
         }
         Ok(self)
@@ -166,7 +172,10 @@ impl Execlists {
 
     fn submit(&mut self, first: Descriptor, second: Descriptor) -> Result<Turn, Reason> {
         if !first.valid() {
-            return Err(Reason::new("execlist/descriptor", "the first context of a submission is not valid"));
+            return Err(Reason::new(
+                "execlist/descriptor",
+                "the first context of a submission is not valid",
+            ));
         }
         let second = if second.valid() { Some(second.check()?) } else { None };
         let list = List { contexts: [Some(first.check()?), second], active: 0 };
@@ -187,7 +196,10 @@ impl Execlists {
                 Next::Same
             }
             Some(_) => {
-                return Err(Reason::new("execlist/full", "both execlists are taken and a third was submitted"));
+                return Err(Reason::new(
+                    "execlist/full",
+                    "both execlists are taken and a third was submitted",
+                ));
             }
         };
         Ok(Turn { csb, next })
@@ -195,7 +207,9 @@ impl Execlists {
 
     /// The context that runs has come to its ring's end.
     pub(crate) fn complete(&mut self) -> Turn {
-        let Some(running) = &mut self.running else { return Turn { csb: Vec::new(), next: Next::Idle } };
+        let Some(running) = &mut self.running else {
+            return Turn { csb: Vec::new(), next: Next::Idle };
+        };
         let finished = running.current().map_or(0, Descriptor::id);
         running.active += 1;
         if let Some(second) = running.current() {

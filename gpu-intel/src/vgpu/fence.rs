@@ -11,7 +11,7 @@ struct Fence {
     start: u64,
     /// Last page's address.
     end: u64,
-    stride: u64,
+    stride: u32,
     tiling: Tiling,
 }
 
@@ -22,7 +22,7 @@ impl Fence {
         (low & 1 != 0).then(|| Self {
             start: u64::from(low & !0xFFF),
             end: u64::from(high & !0xFFF),
-            stride: (u64::from(high & 0xFFF) + 1) * 128,
+            stride: ((high & 0xFFF) + 1) * 128,
             tiling: if low & 2 != 0 { Tiling::Y } else { Tiling::X },
         })
     }
@@ -44,8 +44,10 @@ pub(super) fn covers(registers: &RegisterFile, at: u64) -> bool {
 /// Where the byte that the CPU sees at `at` lies.
 pub(super) fn detile(registers: &RegisterFile, at: u64) -> u64 {
     let Some(fence) = find(registers, at) else { return at };
-    let (y, x) = ((at - fence.start) / fence.stride, (at - fence.start) % fence.stride);
-    display::tile_offset(fence.tiling, fence.stride, x, y)
+    let (into, stride) = (at - fence.start, u64::from(fence.stride));
+    fence
+        .tiling
+        .offset(4, fence.stride, (into % stride) as u32, (into / stride) as u32)
         .and_then(|offset| fence.start.checked_add(offset))
         .unwrap_or(at)
 }

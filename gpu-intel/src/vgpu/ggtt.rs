@@ -44,7 +44,8 @@ impl Ggtt {
 
     /// Writes the dword at `offset` bytes into the table.
     pub(crate) fn write(&mut self, offset: u64, value: u32) {
-        if let Some(entry) = usize::try_from(offset / 8).ok().and_then(|n| self.entries.get_mut(n)) {
+        if let Some(entry) = usize::try_from(offset / 8).ok().and_then(|n| self.entries.get_mut(n))
+        {
             let shift = (offset & 4) * 8;
             let value = *entry & !(0xFFFF_FFFF << shift) | u64::from(value) << shift;
             if value != *entry {

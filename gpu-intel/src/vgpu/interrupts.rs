@@ -54,13 +54,14 @@ pub(crate) enum Event {
     /// Start of vertical blanking of pipe 0 to 2.
     Vblank(u8),
     /// A flip of a plane (0 to 3) of a pipe took effect.
-    FlipDone { pipe: u8, plane: u8 },
+    FlipDone {
+        pipe: u8,
+        plane: u8,
+    },
     /// A side-band transfer of port A (0) to D (3) is over.
     AuxDone(u8),
     /// I2C transfer over.
     Gmbus,
-    /// A monitor of port B (1) to D (3) came or went.
-    HotPlug(u8),
 }
 
 impl Event {
@@ -72,11 +73,12 @@ impl Event {
                 (group, 1 << (shift + event as u32))
             }
             Self::Vblank(pipe) => (pipe_group(pipe), 1),
-            Self::FlipDone { pipe, plane } => (pipe_group(pipe), 1 << (3 + u32::from(plane.min(3)))),
+            Self::FlipDone { pipe, plane } => {
+                (pipe_group(pipe), 1 << (3 + u32::from(plane.min(3))))
+            }
             Self::AuxDone(0) => (0x4_4440, 1),
             Self::AuxDone(port) => (0x4_4440, 1 << (24 + u32::from(port.min(3)))),
             Self::Gmbus => (0xC_4000, 1 << 17),
-            Self::HotPlug(port) => (0xC_4000, 1 << (20 + u32::from(port.min(3)))),
         }
     }
 }

@@ -26,8 +26,8 @@ mod rom;
 use std::time::Duration;
 
 use mediator::{
-    Effects, GuestRam, JobEnd, JobId, Place, Reason, Region, RegionInfo, Reset, ScanOut, Time, UnknownAccess,
-    VirtualGpu,
+    Effects, GuestRam, JobEnd, JobId, Place, Reason, Region, RegionInfo, Reset, ScanOut, Time,
+    UnknownAccess, VirtualGpu,
 };
 
 use self::context::ContextImage;
@@ -38,7 +38,7 @@ use self::pci::PciConfig;
 use self::registers::{Behaviour, Class};
 use self::ring::{Active, EngineState, Progress};
 use crate::address::RegisterOffset;
-use crate::engine::{ENGINES, Engine};
+use crate::engine::Engine;
 use crate::silicon::Batch;
 
 /// How often a ring that waits for a semaphore looks again.
@@ -109,7 +109,9 @@ impl Vgpu {
         let entry = registers::lookup(RegisterOffset(at));
         let behaviour = entry.map(|entry| (entry.class, entry.engine));
         match behaviour {
-            Some((Class::Behaves(Behaviour::SubmitPort), Some(engine))) => self.write_port(engine, value, fx),
+            Some((Class::Behaves(Behaviour::SubmitPort), Some(engine))) => {
+                self.write_port(engine, value, fx)
+            }
             Some((Class::Behaves(Behaviour::CsbPointer), Some(engine))) => {
                 let merged = self.core.registers.write_masked(at, value);
                 if value & 7 << 16 != 0 {
@@ -157,7 +159,12 @@ impl Vgpu {
     }
 
     /// Loads a context.
-    fn start(&mut self, engine: Engine, descriptor: execlist::Descriptor, now: Time) -> Result<(), Reason> {
+    fn start(
+        &mut self,
+        engine: Engine,
+        descriptor: execlist::Descriptor,
+        now: Time,
+    ) -> Result<(), Reason> {
         let image = ContextImage::load(descriptor, engine, &self.core.ggtt, &self.core.ram)?;
         let mut commands = Vec::new();
         let (ggtt, ram) = (&self.core.ggtt, &self.core.ram);
@@ -178,7 +185,12 @@ impl Vgpu {
     }
 
     /// The context that runs has a new tail.
-    fn extend(&mut self, engine: Engine, descriptor: execlist::Descriptor, now: Time) -> Result<(), Reason> {
+    fn extend(
+        &mut self,
+        engine: Engine,
+        descriptor: execlist::Descriptor,
+        now: Time,
+    ) -> Result<(), Reason> {
         let Some(mut active) = self.engine(engine).active.take() else {
             return self.start(engine, descriptor, now);
         };
@@ -198,7 +210,9 @@ impl Vgpu {
         self.engine(engine).waiting = matches!(progress, Ok(Progress::Waiting));
         match progress {
             Ok(Progress::Complete) => {
-                active.image.save(&self.core.ram, ticks(fx.now).wrapping_sub(ticks(active.began)) as u32);
+                active
+                    .image
+                    .save(&self.core.ram, ticks(fx.now).wrapping_sub(ticks(active.began)) as u32);
                 let (_, _, tail) = active.image.ring();
                 self.core.registers.set(engine.base() + 0x34, tail);
                 Some(self.engine(engine).lists.complete())
@@ -266,14 +280,14 @@ impl Vgpu {
     /// The guest writes reset domains; they read back zero at once.
     fn graphics_reset(&mut self, domains: u32, fx: &mut Effects<Batch>) {
         let full = domains & 1 != 0;
-        for engine in ENGINES {
+        for engine in Engine::ALL {
             if full || domains & engine.reset_bit() != 0 {
                 self.reset_engine(engine, fx);
             }
         }
         if full {
             self.core.registers.reset_below(GT_REGISTERS_END);
-            for engine in ENGINES {
+            for engine in Engine::ALL {
                 self.show_status(engine);
             }
         }
@@ -287,12 +301,20 @@ impl Vgpu {
     }
 }
 
-fn bus<'a, 'b>(core: &'a mut Core, fx: &'b mut Effects<Batch>, engine: Engine, active: &Active) -> RingBus<'a, 'b> {
+fn bus<'a, 'b>(
+    core: &'a mut Core,
+    fx: &'b mut Effects<Batch>,
+    engine: Engine,
+    active: &Active,
+) -> RingBus<'a, 'b> {
     RingBus { core, fx, engine, space: active.image.space, context: active.descriptor.image() }
 }
 
 /// Splits an access into its dwords: offset of the dword, byte within, and the bytes of the buffer.
-fn dwords(offset: u64, length: usize) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
+fn dwords(
+    offset: u64,
+    length: usize,
+) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
     let mut done = 0;
     std::iter::from_fn(move || {
         let at = offset.checked_add(done as u64)?;
@@ -314,7 +336,12 @@ impl VirtualGpu<Batch> for Vgpu {
             Region::Bar(0) => {
                 for (dword, within, part) in dwords(at.offset, to.len()) {
                     let value = self.read_bar0(dword, fx.now).to_le_bytes();
-                    for (byte, value) in to.get_mut(part).unwrap_or(&mut []).iter_mut().zip(value.iter().skip(within)) {
+                    for (byte, value) in to
+                        .get_mut(part)
+                        .unwrap_or(&mut [])
+                        .iter_mut()
+                        .zip(value.iter().skip(within))
+                    {
                         *byte = *value;
                     }
                 }
@@ -325,7 +352,10 @@ impl VirtualGpu<Batch> for Vgpu {
             }
             Region::Config => self.config.read(at.offset, to),
             Region::Rom => {
-                let from = usize::try_from(at.offset).ok().and_then(|at| self.rom.get(at..)).unwrap_or(&[]);
+                let from = usize::try_from(at.offset)
+                    .ok()
+                    .and_then(|at| self.rom.get(at..))
+                    .unwrap_or(&[]);
                 to.fill(0);
                 to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
             }
@@ -339,7 +369,11 @@ impl VirtualGpu<Batch> for Vgpu {
                 for (dword, within, part) in dwords(at.offset, from.len()) {
                     let from = from.get(part).unwrap_or(&[]);
                     // A write of less than a dword keeps the other bytes.
-                    let mut bytes = if from.len() == 4 { [0; 4] } else { self.read_bar0(dword, fx.now).to_le_bytes() };
+                    let mut bytes = if from.len() == 4 {
+                        [0; 4]
+                    } else {
+                        self.read_bar0(dword, fx.now).to_le_bytes()
+                    };
                     bytes.iter_mut().skip(within).zip(from).for_each(|(to, from)| *to = *from);
                     self.write_bar0(dword, u32::from_le_bytes(bytes), fx);
                 }
@@ -354,7 +388,7 @@ impl VirtualGpu<Batch> for Vgpu {
     }
 
     fn finished(&mut self, job: JobId, end: JobEnd, fx: &mut Effects<Batch>) {
-        for engine in ENGINES {
+        for engine in Engine::ALL {
             let Some(mut active) = self.engine(engine).active.take() else { continue };
             let outcome = active.finished(job, &end, &mut bus(&mut self.core, fx, engine, &active));
             self.engine(engine).active = Some(active);
@@ -372,9 +406,10 @@ impl VirtualGpu<Batch> for Vgpu {
     }
 
     fn tick(&mut self, fx: &mut Effects<Batch>) -> Option<Time> {
-        let (mut next, due) = self.core.display.tick(&mut self.core.registers, &mut self.core.line, fx.now);
+        let (mut next, due) =
+            self.core.display.tick(&mut self.core.registers, &mut self.core.line, fx.now);
         self.core.interrupt_if(due, fx);
-        for engine in ENGINES {
+        for engine in Engine::ALL {
             if !self.engine(engine).waiting {
                 continue;
             }
@@ -390,11 +425,11 @@ impl VirtualGpu<Batch> for Vgpu {
     }
 
     fn scan_out(&self) -> ScanOut {
-        display::scan_out(&self.core.registers, &self.core.ggtt, 0)
+        display::scan_out(&self.core.registers, &self.core.ggtt)
     }
 
     fn reset(&mut self, kind: Reset, fx: &mut Effects<Batch>) {
-        for engine in ENGINES {
+        for engine in Engine::ALL {
             self.cancel(engine, fx);
             *self.engine(engine) = EngineState::new();
         }
@@ -410,7 +445,11 @@ impl VirtualGpu<Batch> for Vgpu {
         self.core
             .registers
             .unknown()
-            .map(|(at, touched)| UnknownAccess { place: place(at), reads: touched.reads, writes: touched.writes })
+            .map(|(at, touched)| UnknownAccess {
+                place: place(at),
+                reads: touched.reads,
+                writes: touched.writes,
+            })
             .collect()
     }
 

@@ -16,32 +16,32 @@ pub(crate) const BAR4_SIZE: u64 = 64;
 
 /// Bytes from `at` with their value at power-on; everything else is zero.
 const HEADER: &[(usize, &[u8])] = &[
-    (0x00, &[0x86, 0x80]),                // Vendor: Intel.
-    (0x02, &[0x12, 0x59]),                // Device 0x5912: Kaby Lake GT2, HD Graphics 630.
-    (STATUS, &[0x10, 0x00]),              // Has a capability list.
-    (0x08, &[0x04, 0x00, 0x80, 0x03]),    // Revision 4, class display, sub-class other.
-    (0x10, &[0x04, 0, 0, 0]),             // BAR0: 64-bit memory.
-    (0x18, &[0x0C, 0, 0, 0]),             // BAR2: 64-bit prefetchable memory.
-    (0x20, &[0x01, 0, 0, 0]),             // BAR4: I/O.
-    (0x2C, &[0x86, 0x80, 0x12, 0x59]),    // Subsystem.
-    (0x34, &[MSI as u8]),                 // First capability.
-    (0x3D, &[0x01]),                      // Interrupt pin A.
-    (0x50, &[0xC0, 0x00]),                // GGC: 8 MiB of GGTT entries, no stolen memory.
-    (MSI, &[0x05, 0xD0, 0x00, 0x00]),     // MSI, one message, 32-bit; next capability at 0xD0.
-    (0xD0, &[0x01, 0x00, 0x03, 0x00]),    // Power management 1.2, no states but D0 and D3.
+    (0x00, &[0x86, 0x80]),             // Vendor: Intel.
+    (0x02, &[0x12, 0x59]),             // Device 0x5912: Kaby Lake GT2, HD Graphics 630.
+    (STATUS, &[0x10, 0x00]),           // Has a capability list.
+    (0x08, &[0x04, 0x00, 0x80, 0x03]), // Revision 4, class display, sub-class other.
+    (0x10, &[0x04, 0, 0, 0]),          // BAR0: 64-bit memory.
+    (0x18, &[0x0C, 0, 0, 0]),          // BAR2: 64-bit prefetchable memory.
+    (0x20, &[0x01, 0, 0, 0]),          // BAR4: I/O.
+    (0x2C, &[0x86, 0x80, 0x12, 0x59]), // Subsystem.
+    (0x34, &[MSI as u8]),              // First capability.
+    (0x3D, &[0x01]),                   // Interrupt pin A.
+    (0x50, &[0xC0, 0x00]),             // GGC: 8 MiB of GGTT entries, no stolen memory.
+    (MSI, &[0x05, 0xD0, 0x00, 0x00]),  // MSI, one message, 32-bit; next capability at 0xD0.
+    (0xD0, &[0x01, 0x00, 0x03, 0x00]), // Power management 1.2, no states but D0 and D3.
 ];
 
 /// Ranges that the guest may write, with a mask for each byte (repeated over the range).
 const WRITABLE: &[(usize, &[u8])] = &[
-    (0x04, &[0x07, 0x04]),                       // Command: I/O, memory, master; INTx disable.
-    (0x0C, &[0xFF, 0x00]),                       // Cache line size.
-    (0x3C, &[0xFF]),                             // Interrupt line.
-    (MSI + 2, &[0x01, 0x00]),                    // MSI enable; more messages can't be had.
-    (MSI + 4, &[0xFC, 0xFF, 0xFF, 0xFF]),        // MSI address.
-    (MSI + 8, &[0xFF, 0xFF]),                    // MSI data.
-    (0xD4, &[0x03]),                             // Power state.
-    (0xE8, &[0xFF, 0xFF]),                       // Software SCI.
-    (0xFC, &[0xFF, 0xFF, 0xFF, 0xFF]),           // ASLS: kept, no OpRegion is read from there.
+    (0x04, &[0x07, 0x04]),    // Command: I/O, memory, master; INTx disable.
+    (0x0C, &[0xFF, 0x00]),    // Cache line size.
+    (0x3C, &[0xFF]),          // Interrupt line.
+    (MSI + 2, &[0x01, 0x00]), // MSI enable; more messages can't be had.
+    (MSI + 4, &[0xFC, 0xFF, 0xFF, 0xFF]), // MSI address.
+    (MSI + 8, &[0xFF, 0xFF]), // MSI data.
+    (0xD4, &[0x03]),          // Power state.
+    (0xE8, &[0xFF, 0xFF]),    // Software SCI.
+    (0xFC, &[0xFF, 0xFF, 0xFF, 0xFF]), // ASLS: kept, no OpRegion is read from there.
 ];
 
 /// Configuration space of one vGPU.
@@ -58,7 +58,8 @@ impl PciConfig {
         fill(&mut config.bytes, HEADER);
         fill(&mut config.masks, WRITABLE);
         // A base address register keeps the bits above its size: so the guest learns the size.
-        let bars: [(usize, u64, usize); 3] = [(0x10, BAR0_SIZE, 8), (0x18, BAR2_SIZE, 8), (0x20, BAR4_SIZE, 4)];
+        let bars: [(usize, u64, usize); 3] =
+            [(0x10, BAR0_SIZE, 8), (0x18, BAR2_SIZE, 8), (0x20, BAR4_SIZE, 4)];
         for (at, size, width) in bars {
             let mask = (!(size - 1)).to_le_bytes();
             fill(&mut config.masks, &[(at, mask.get(..width).unwrap_or(&[]))]);
@@ -70,7 +71,8 @@ impl PciConfig {
     /// Reads; bytes behind the end are zero.
     pub(crate) fn read(&self, offset: u64, to: &mut [u8]) {
         for (byte, at) in to.iter_mut().zip(offset..) {
-            *byte = usize::try_from(at).ok().and_then(|at| self.bytes.get(at)).copied().unwrap_or(0);
+            *byte =
+                usize::try_from(at).ok().and_then(|at| self.bytes.get(at)).copied().unwrap_or(0);
         }
     }
 
@@ -78,7 +80,9 @@ impl PciConfig {
     pub(crate) fn write(&mut self, offset: u64, from: &[u8]) {
         for (value, at) in from.iter().zip(offset..) {
             let Ok(at) = usize::try_from(at) else { return };
-            let (Some(byte), Some(mask)) = (self.bytes.get_mut(at), self.masks.get(at)) else { return };
+            let (Some(byte), Some(mask)) = (self.bytes.get_mut(at), self.masks.get(at)) else {
+                return;
+            };
             *byte = *byte & !mask | value & mask;
         }
     }
@@ -105,7 +109,9 @@ mod tests {
     #[test]
     fn base_address_registers_tell_their_size() {
         let mut config = PciConfig::new(0x1_0000);
-        for (at, expected) in [(0x10, 0xFF00_0004), (0x14, u32::MAX), (0x18, 0xF000_000C), (0x20, 0xFFFF_FFC1)] {
+        for (at, expected) in
+            [(0x10, 0xFF00_0004), (0x14, u32::MAX), (0x18, 0xF000_000C), (0x20, 0xFFFF_FFC1)]
+        {
             config.write(at, &u32::MAX.to_le_bytes());
             assert_eq!(dword(&config, at), expected, "{at:#x}");
         }

@@ -70,7 +70,13 @@ pub(crate) struct Active {
 /// What the interpreter needs of the device besides its memory and registers.
 pub(crate) trait Host: Bus {
     /// Hands a batch to silicon.
-    fn submit(&mut self, engine: Engine, descriptor: Descriptor, image: &ContextImage, batch: Batch) -> JobId;
+    fn submit(
+        &mut self,
+        engine: Engine,
+        descriptor: Descriptor,
+        image: &ContextImage,
+        batch: Batch,
+    ) -> JobId;
     /// Copies a privileged batch that begins at a global address, up to its end command (not included).
     fn copy_batch(&mut self, engine: Engine, at: u64) -> Result<Vec<u32>, Reason>;
     /// A 2D, 3D or media command stood in the ring or in a privileged batch: nothing executes it there.
@@ -130,7 +136,11 @@ impl Active {
     pub(crate) fn run(&mut self, host: &mut dyn Host) -> Result<Progress, Reason> {
         loop {
             let Some(command) = self.peek()? else {
-                return Ok(if self.outstanding.is_empty() { Progress::Complete } else { Progress::Blocked });
+                return Ok(if self.outstanding.is_empty() {
+                    Progress::Complete
+                } else {
+                    Progress::Blocked
+                });
             };
             if let Some(last) = self.outstanding.back_mut() {
                 let dword = self.commands.get(command.start).copied().unwrap_or(0);
@@ -146,7 +156,10 @@ impl Active {
             }
             self.executed += 1;
             if self.executed > BUDGET {
-                return Err(Reason::new("ring/budget", format!("a ring ran {BUDGET} commands without an end")));
+                return Err(Reason::new(
+                    "ring/budget",
+                    format!("a ring ran {BUDGET} commands without an end"),
+                ));
             }
             match self.execute(command.clone(), host)? {
                 Step::Wait => return Ok(Progress::Waiting),
@@ -155,7 +168,10 @@ impl Active {
                     self.start_batch(&batch, host)?;
                 }
                 Step::BatchEnd => {
-                    return Err(Reason::new("ring/batch-end", "the end of a batch stands in the ring"));
+                    return Err(Reason::new(
+                        "ring/batch-end",
+                        "the end of a batch stands in the ring",
+                    ));
                 }
                 Step::Other => {
                     host.skipped();
@@ -167,7 +183,12 @@ impl Active {
     }
 
     /// A batch ended. Executes what waited for it; `None` if it is not this context's first batch out.
-    pub(crate) fn finished(&mut self, job: JobId, end: &JobEnd, host: &mut dyn Host) -> Option<Result<(), Reason>> {
+    pub(crate) fn finished(
+        &mut self,
+        job: JobId,
+        end: &JobEnd,
+        host: &mut dyn Host,
+    ) -> Option<Result<(), Reason>> {
         if self.outstanding.front()?.job != job {
             return None;
         }
@@ -186,11 +207,15 @@ impl Active {
     /// The place of the next command, whole.
     fn peek(&self) -> Result<Option<Range<usize>>, Reason> {
         let Some(dword) = self.commands.get(self.next) else { return Ok(None) };
-        let length = command::length(*dword, self.streamer.engine)
-            .ok_or_else(|| Reason::new("ring/unknown", format!("the ring holds {dword:#010x}, no command")))?;
+        let length = command::length(*dword, self.streamer.engine).ok_or_else(|| {
+            Reason::new("ring/unknown", format!("the ring holds {dword:#010x}, no command"))
+        })?;
         let range = self.next..self.next + length;
         if range.end > self.commands.len() {
-            return Err(Reason::new("ring/short", format!("the ring ends inside of command {dword:#010x}")));
+            return Err(Reason::new(
+                "ring/short",
+                format!("the ring ends inside of command {dword:#010x}"),
+            ));
         }
         Ok(Some(range))
     }

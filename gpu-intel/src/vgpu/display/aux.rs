@@ -94,7 +94,9 @@ impl Sink {
     fn write_dpcd(&mut self, at: u32, value: u8) {
         if at == POWER {
             self.power = value;
-        } else if let Some(slot) = at.checked_sub(KEPT.start).and_then(|n| self.link.get_mut(n as usize)) {
+        } else if let Some(slot) =
+            at.checked_sub(KEPT.start).and_then(|n| self.link.get_mut(n as usize))
+        {
             *slot = value;
         }
     }
@@ -124,7 +126,12 @@ impl Sink {
 
 /// The guest writes a port's control register at `control`. `sink` is what the port leads to. Returns whether a
 /// transfer is over, which is worth an interrupt.
-pub(crate) fn write_control(registers: &mut RegisterFile, control: u32, value: u32, sink: Option<&mut Sink>) -> bool {
+pub(crate) fn write_control(
+    registers: &mut RegisterFile,
+    control: u32,
+    value: u32,
+    sink: Option<&mut Sink>,
+) -> bool {
     let status = registers.get(control) & STATUS & !value;
     let kept = value & !(STATUS | BUSY);
     if value & BUSY == 0 {
@@ -178,7 +185,10 @@ mod tests {
         let mut sink = Sink::new((0..=255).collect());
         assert_eq!(send(&mut registers, &mut sink, &[0x90, 0, 0, 3]), [0, 0x12, 0x14, 0x84, 0]);
         assert_eq!(send(&mut registers, &mut sink, &[0x40, 0, 0x50, 0, 0x20]), [0]);
-        assert_eq!(send(&mut registers, &mut sink, &[0x50, 0, 0x50, 3]), [0, 0x20, 0x21, 0x22, 0x23]);
+        assert_eq!(
+            send(&mut registers, &mut sink, &[0x50, 0, 0x50, 3]),
+            [0, 0x20, 0x21, 0x22, 0x23]
+        );
         assert_eq!(send(&mut registers, &mut sink, &[0x40, 0, 0x37, 0, 0]), [I2C_NACK]);
     }
 

@@ -45,7 +45,8 @@ struct Running {
 
 impl Running {
     fn frames(&self, now: Time) -> u64 {
-        u64::try_from(now.since(self.since).as_nanos() / self.period.as_nanos().max(1)).unwrap_or(u64::MAX)
+        u64::try_from(now.since(self.since).as_nanos() / self.period.as_nanos().max(1))
+            .unwrap_or(u64::MAX)
     }
     fn frame_begins(&self, frame: u64) -> Time {
         let period = u64::try_from(self.period.as_nanos()).unwrap_or(u64::MAX);
@@ -77,7 +78,13 @@ impl Display {
     }
 
     /// The guest switches a pipe on or off. Returns what the configuration register reads then.
-    pub(crate) fn write_transcoder(&mut self, registers: &RegisterFile, pipe: u8, value: u32, now: Time) -> u32 {
+    pub(crate) fn write_transcoder(
+        &mut self,
+        registers: &RegisterFile,
+        pipe: u8,
+        value: u32,
+        now: Time,
+    ) -> u32 {
         let on = value >> 31 != 0;
         let period = frame_period(registers, pipe);
         if let Some(state) = self.pipes.get_mut(usize::from(pipe)) {
@@ -103,9 +110,12 @@ impl Display {
 
     /// The line that is being scanned out.
     pub(crate) fn scan_line(&self, registers: &RegisterFile, pipe: u8, now: Time) -> u32 {
-        let Some(running) = self.pipes.get(usize::from(pipe)).and_then(|p| p.running) else { return 0 };
+        let Some(running) = self.pipes.get(usize::from(pipe)).and_then(|p| p.running) else {
+            return 0;
+        };
         let vtotal = registers.get(0x6_000C + pipe_at(pipe));
-        let (active, total) = (u64::from(vtotal & 0x1FFF) + 1, u64::from(vtotal >> 16 & 0x1FFF) + 1);
+        let (active, total) =
+            (u64::from(vtotal & 0x1FFF) + 1, u64::from(vtotal >> 16 & 0x1FFF) + 1);
         let into = now.since(running.frame_begins(running.frames(now)));
         let line = u64::try_from(into.as_nanos()).unwrap_or(0) * total
             / u64::try_from(running.period.as_nanos()).unwrap_or(1).max(1);
@@ -137,7 +147,12 @@ impl Display {
     }
 
     /// Does what is due, and returns when something is due next. The second value says whether the MSI is due.
-    pub(crate) fn tick(&mut self, registers: &mut RegisterFile, line: &mut Line, now: Time) -> (Option<Time>, bool) {
+    pub(crate) fn tick(
+        &mut self,
+        registers: &mut RegisterFile,
+        line: &mut Line,
+        now: Time,
+    ) -> (Option<Time>, bool) {
         let mut next = None;
         let mut interrupt = false;
         for (pipe, state) in (0u8..).zip(&mut self.pipes) {
@@ -168,11 +183,6 @@ impl Display {
         (next, interrupt)
     }
 
-    /// Frames since the first pipe was switched on.
-    pub(crate) fn frames(&self, now: Time) -> u64 {
-        self.pipes.iter().map(|p| p.earlier.wrapping_add(p.running.map_or(0, |r| r.frames(now)))).max().unwrap_or(0)
-    }
-
     /// Everything off.
     pub(crate) fn reset(&mut self) {
         self.pipes = [Pipe::default(); 3];
@@ -182,7 +192,9 @@ impl Display {
 
 /// The length of a frame from the link's ratio and the transcoder's totals.
 fn frame_period(registers: &RegisterFile, pipe: u8) -> Duration {
-    period_from_link(registers, pipe).filter(|p| (FASTEST..=SLOWEST).contains(p)).unwrap_or(SIXTY_HERTZ)
+    period_from_link(registers, pipe)
+        .filter(|p| (FASTEST..=SLOWEST).contains(p))
+        .unwrap_or(SIXTY_HERTZ)
 }
 
 fn period_from_link(registers: &RegisterFile, pipe: u8) -> Option<Duration> {
@@ -228,7 +240,10 @@ mod tests {
     fn an_idle_display_asks_for_no_time() {
         let mut registers = RegisterFile::new();
         let mut display = on(&mut registers);
-        assert_eq!(display.tick(&mut registers, &mut Line::default(), Time(50_000_000)), (None, false));
+        assert_eq!(
+            display.tick(&mut registers, &mut Line::default(), Time(50_000_000)),
+            (None, false)
+        );
     }
 
     #[test]

@@ -24,14 +24,16 @@ pub(super) fn latch(registers: &mut RegisterFile, pipe: u8, plane: u8) {
 }
 
 /// What the first pipe that is on shows.
-pub(crate) fn scan_out(registers: &RegisterFile, ggtt: &Ggtt, frames: u64) -> ScanOut {
+pub(crate) fn scan_out(registers: &RegisterFile, ggtt: &Ggtt) -> ScanOut {
     let Some(pipe) = (0..3).find(|pipe| registers.get(0x7_0008 + pipe_at(*pipe)) >> 31 != 0) else {
-        return ScanOut { frames, ..ScanOut::default() };
+        return ScanOut::default();
     };
     let size = registers.get(0x6_001C + pipe_at(pipe));
     let mode = Some(((size >> 16 & 0x1FFF) + 1, (size & 0x1FFF) + 1));
-    let planes = (0..3).filter_map(|plane| read_plane(registers, ggtt, pipe_at(pipe) + plane * 0x100)).collect();
-    ScanOut { mode, planes, frames }
+    let planes = (0..3)
+        .filter_map(|plane| read_plane(registers, ggtt, pipe_at(pipe) + plane * 0x100))
+        .collect();
+    ScanOut { mode, planes }
 }
 
 /// A plane that is on and of a format that is known.

@@ -2,8 +2,8 @@
 //! Source: SKL PRM vol 2c and vol 12 (display); the order in which i915 programs them.
 
 use super::Behaviour::{
-    AuxControl, CursorBase, FrameCount, GmbusCommand, GmbusSelect, MicrosecondTimestamp, PlaneSurface, ScanLine,
-    TrainingControl, TranscoderConf,
+    AuxControl, CursorBase, FrameCount, GmbusCommand, GmbusSelect, MicrosecondTimestamp,
+    PlaneSurface, ScanLine, TrainingControl, TranscoderConf,
 };
 use super::{Register, answers, behaves, clear_ones, memory, read_only, zero};
 
@@ -135,7 +135,15 @@ pub(super) const DISPLAY: &[Register] = &[
 /// Registers that each of the pipes A, B and C has, 4 KiB apart; grouped by their base.
 pub(super) const PER_PIPE: &[(u32, &[Register])] = &[
     (0x4_A000, &[memory(0x0, "LGC_PALETTE").times(256, 4)]),
-    (0x4_A000 + 0x400, &[memory(0x0, "PREC_PAL_INDEX"), memory(0x4, "PREC_PAL_DATA"), memory(0x10, "PREC_PAL_GC_MAX").times(3, 4), memory(0x80, "GAMMA_MODE")]),
+    (
+        0x4_A000 + 0x400,
+        &[
+            memory(0x0, "PREC_PAL_INDEX"),
+            memory(0x4, "PREC_PAL_DATA"),
+            memory(0x10, "PREC_PAL_GC_MAX").times(3, 4),
+            memory(0x80, "GAMMA_MODE"),
+        ],
+    ),
     (0x4_9000, &[memory(0x10, "CSC").times(20, 4)]),
     (
         // Transcoder timings and link ratios.

@@ -1,7 +1,9 @@
 //! Registers that every engine has, by their offset from the engine's base.
 //! Source: SKL PRM vol 2c (engine register groups); behaviour as i915's execlist code relies on it.
 
-use super::Behaviour::{CsbPointer, EngineMode, ResetControl, SubmitPort, Timestamp, TimestampHigh};
+use super::Behaviour::{
+    CsbPointer, EngineMode, ResetControl, SubmitPort, Timestamp, TimestampHigh,
+};
 use super::{Register, behaves, masked, memory, read_only};
 
 /// MI_MODE after reset and whenever the command streamer is idle: bit 9.

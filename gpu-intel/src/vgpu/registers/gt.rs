@@ -2,8 +2,8 @@
 //! Source: SKL PRM vol 2c; the behaviour that stock i915 and GVT-g rely on.
 
 use super::Behaviour::{
-    DisplayReady, Fence, GraphicsReset, GuestToHost, InterruptEnable, InterruptIdentity, InterruptMask,
-    InterruptMaster, PcodeMailbox,
+    DisplayReady, Fence, GraphicsReset, GuestToHost, InterruptEnable, InterruptIdentity,
+    InterruptMask, InterruptMaster, PcodeMailbox,
 };
 use super::{Register, answers, behaves, clear_ones, masked, memory, read_only, zero};
 

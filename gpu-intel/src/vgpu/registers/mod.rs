@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use crate::address::RegisterOffset;
-use crate::engine::{ENGINES, Engine};
+use crate::engine::Engine;
 
 /// Bytes of the register window (BAR0, below the GGTT's entries).
 pub(crate) const WINDOW: u32 = 2 << 20;
@@ -175,7 +175,7 @@ impl Map {
 
     fn build() -> Self {
         let mut map = Self { entries: Vec::new(), index: vec![0; DWORDS], resets: Vec::new() };
-        for engine in ENGINES {
+        for engine in Engine::ALL {
             for register in engine::ENGINE {
                 map.add(register, engine.base(), Some(engine));
             }
@@ -324,7 +324,7 @@ mod tests {
                 assert!(base + at < WINDOW && at % 4 == 0, "{}", register.name);
             }
         };
-        for engine in ENGINES {
+        for engine in Engine::ALL {
             engine::ENGINE.iter().for_each(|r| check(r, engine.base()));
         }
         gt::GT.iter().chain(display::DISPLAY).for_each(|r| check(r, 0));

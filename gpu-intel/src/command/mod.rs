@@ -1,0 +1,207 @@
+//! The grammar of Gen9's command streams.
+//!
+//! A stream is a row of commands, each one dword or more. The first dword says which command it is, and (with few
+//! exceptions) how long:
+//!
+//! ```text
+//!  31  29 28                    n         0
+//! ┌──────┬──────────────────────┬─────────┐   type 0: MI, opcode 28:23; opcodes below 0x10 have one dword
+//! │ type │ opcode          ...  │ count-2 │   type 2: blitter, opcode 28:22
+//! └──────┴──────────────────────┴─────────┘   type 3: 3D, media, video, opcode 28:16
+//! ```
+//!
+//! The tables here name every command that drivers use; [`streamer`] gives the MI commands their meaning.
+
+mod state_table;
+pub mod streamer;
+mod table;
+
+use bitflags::bitflags;
+
+use crate::engine::Engine;
+
+bitflags! {
+    /// A set of engines.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Engines: u8 {
+        /// Render.
+        const RENDER = 1 << 0;
+        /// Copy.
+        const COPY = 1 << 1;
+        /// Video.
+        const VIDEO = 1 << 2;
+        /// Video enhancement.
+        const VIDEO_ENHANCE = 1 << 3;
+    }
+}
+
+impl From<Engine> for Engines {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::Render => Self::RENDER,
+            Engine::Copy => Self::COPY,
+            Engine::Video => Self::VIDEO,
+            Engine::VideoEnhance => Self::VIDEO_ENHANCE,
+        }
+    }
+}
+
+/// How the length of a command is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// One dword.
+    One,
+    /// The low `bits` bits of dword 0 count the dwords after the second.
+    Counted {
+        /// How many bits.
+        bits: u8,
+    },
+}
+
+const ONE: Length = Length::One;
+
+const fn counted(bits: u8) -> Length {
+    Length::Counted { bits }
+}
+
+impl Length {
+    /// The dwords of the command that starts with `dword0`.
+    #[must_use]
+    pub fn of(self, dword0: u32) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Counted { bits } => (dword0 & ((1 << bits) - 1)) as usize + 2,
+        }
+    }
+}
+
+/// A command of the hardware.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// Its name in Intel's manuals.
+    pub name: &'static str,
+    /// The bits of dword 0 under [`mask`](Self::mask).
+    pub key: u32,
+    /// The bits of dword 0 that tell the command.
+    pub mask: u32,
+    /// How its length is found.
+    pub length: Length,
+    /// The engines that execute it.
+    pub engines: Engines,
+}
+
+/// The longest MI command (STORE_DATA_IMM and CLFLUSH count in 10 bits) in dwords.
+pub const MAX_LENGTH: usize = 1025;
+
+const TYPE_SHIFT: u32 = 29;
+const MI: u32 = 0;
+const BLITTER: u32 = 2;
+const STATE: u32 = 3;
+
+/// The command that `dword0` starts on `engine`; `None` if it is none that the engine executes. The engine matters:
+/// media and video commands share opcodes.
+#[must_use]
+pub fn decode(dword0: u32, engine: Engine) -> Option<&'static Command> {
+    let table: &[Command] = match dword0 >> TYPE_SHIFT {
+        MI => table::MI,
+        BLITTER => table::BLITTER,
+        STATE => match engine {
+            Engine::Render => &table::RENDER,
+            Engine::Video => &table::VIDEO,
+            Engine::VideoEnhance => &table::VIDEO_ENHANCE,
+            Engine::Copy => return None,
+        },
+        _ => return None,
+    };
+    // All entries of a table have one mask, and stand in order of their keys.
+    let key = dword0 & table.first()?.mask;
+    let found = table.binary_search_by_key(&key, |c| c.key).ok().and_then(|i| table.get(i))?;
+    found.engines.contains(engine.into()).then_some(found)
+}
+
+/// The dwords of the command that `dword0` starts on `engine`. Blitter, 3D and media commands without a name here have
+/// a length too, by the rule of their kind. `None`: whatever this is, the way past it is not known.
+#[must_use]
+pub fn length(dword0: u32, engine: Engine) -> Option<usize> {
+    if let Some(command) = decode(dword0, engine) {
+        return Some(command.length.of(dword0));
+    }
+    let rule = match (dword0 >> TYPE_SHIFT, engine) {
+        (BLITTER, Engine::Copy) => counted(8),
+        (STATE, Engine::Render) => match dword0 >> 27 & 3 {
+            1 => ONE,
+            2 => counted(16),
+            _ => counted(8),
+        },
+        (STATE, Engine::Video | Engine::VideoEnhance) => counted(12),
+        _ => return None,
+    };
+    Some(rule.of(dword0))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn tables_are_sorted_and_consistent() {
+        let all: [&[Command]; 5] =
+            [table::MI, table::BLITTER, &table::RENDER, &table::VIDEO, &table::VIDEO_ENHANCE];
+        for table in all {
+            assert!(table.windows(2).all(|w| w[0].key < w[1].key));
+            assert!(table.iter().all(|c| c.mask == table[0].mask && c.key & !c.mask == 0));
+            assert!(table.iter().all(|c| !c.engines.is_empty() && !c.name.is_empty()));
+        }
+    }
+
+    /// (dword 0, engine, name, length), from batches and rings as drivers write them.
+    #[test]
+    fn known_headers() {
+        use Engine::{Copy, Render, Video, VideoEnhance};
+        for (dword0, engine, name, dwords) in [
+            (0x0000_0000, Render, "MI_NOOP", 1),
+            (0x0500_0000, Copy, "MI_BATCH_BUFFER_END", 1),
+            (0x1880_0101, Video, "MI_BATCH_BUFFER_START", 3),
+            (0x1100_1019, Render, "MI_LOAD_REGISTER_IMM", 27),
+            (0x1300_4082, Copy, "MI_FLUSH_DW", 4),
+            (0x1040_0002, Render, "MI_STORE_DATA_IMM", 4),
+            (0x0e40_c002, Render, "MI_SEMAPHORE_WAIT", 4),
+            (0x7a00_0004, Render, "PIPE_CONTROL", 6),
+            (0x6904_0302, Render, "PIPELINE_SELECT", 1),
+            (0x680b_0001, Render, "3DSTATE_VF_STATISTICS", 1),
+            (0x6101_0011, Render, "STATE_BASE_ADDRESS", 19),
+            (0x7b00_0005, Render, "3DPRIMITIVE", 7),
+            (0x7000_0007, Render, "MEDIA_VFE_STATE", 9),
+            (0x7000_0003, Video, "MFX_PIPE_MODE_SELECT", 5),
+            (0x7402_000d, VideoEnhance, "VEBOX_STATE", 15),
+            (0x54c0_0008, Copy, "XY_SRC_COPY_BLT", 10),
+            (0x5430_0005, Copy, "XY_COLOR_BLT", 7),
+            (0x5080_0008, Copy, "XY_FAST_COPY_BLT", 10),
+        ] {
+            assert_eq!(decode(dword0, engine).map(|c| c.name), Some(name), "{dword0:#x}");
+            assert_eq!(length(dword0, engine), Some(dwords), "{dword0:#x}");
+        }
+    }
+
+    #[test]
+    fn a_command_of_another_engine_is_none() {
+        assert_eq!(decode(0x54f0_0008, Engine::Render), None);
+        assert_eq!(decode(0x7a00_0004, Engine::Copy), None);
+        assert_eq!(length(0x7a00_0004, Engine::Copy), None);
+        assert_eq!(length(0x2000_0000, Engine::Render), None);
+        assert_eq!(length(0x1f80_0000, Engine::Render), None, "an MI opcode that does not exist");
+        assert_eq!(length(0x7fff_0003, Engine::Render), Some(5), "no name, but a length");
+    }
+
+    proptest! {
+        #[test]
+        fn lengths_are_positive_and_bounded(dword0: u32, engine in 0u8..4) {
+            let engine = Engine::ALL[usize::from(engine)];
+            if let Some(n) = length(dword0, engine) {
+                prop_assert!((1..=65537).contains(&n));
+            }
+        }
+    }
+}
