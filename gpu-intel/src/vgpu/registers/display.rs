@@ -132,11 +132,12 @@ pub(super) const DISPLAY: &[Register] = &[
     memory(0x4_F000, "SWF").times(0x40, 4),
 ];
 
-/// Registers that each of the pipes A, B and C has, 4 KiB apart; grouped by their base.
-pub(super) const PER_PIPE: &[(u32, &[Register])] = &[
-    (0x4_A000, &[memory(0x0, "LGC_PALETTE").times(256, 4)]),
+/// Registers that each of the pipes A, B and C has: the first pipe's base, bytes from pipe to pipe, and the registers.
+pub(super) const PER_PIPE: &[(u32, u32, &[Register])] = &[
+    (0x4_A000, 0x800, &[memory(0x0, "LGC_PALETTE").times(256, 4)]),
     (
-        0x4_A000 + 0x400,
+        0x4_A400,
+        0x800,
         &[
             memory(0x0, "PREC_PAL_INDEX"),
             memory(0x4, "PREC_PAL_DATA"),
@@ -144,10 +145,11 @@ pub(super) const PER_PIPE: &[(u32, &[Register])] = &[
             memory(0x80, "GAMMA_MODE"),
         ],
     ),
-    (0x4_9000, &[memory(0x10, "CSC").times(20, 4)]),
+    (0x4_9000, 0x100, &[memory(0x10, "CSC").times(20, 4)]),
     (
         // Transcoder timings and link ratios.
         0x6_0000,
+        0x1000,
         &[
             memory(0x00, "HTOTAL"),
             memory(0x04, "HBLANK"),
@@ -167,10 +169,11 @@ pub(super) const PER_PIPE: &[(u32, &[Register])] = &[
             memory(0x50, "CRC_CTL").times(0x14, 4),
         ],
     ),
-    (0x6_8000, &[memory(0x100, "PIPE_SCALER").times(0x80, 4)]),
+    (0x6_8000, 0x800, &[memory(0x100, "PIPE_SCALER").times(0x80, 4)]),
     (
         // Pipe, cursor and planes.
         0x7_0000,
+        0x1000,
         &[
             behaves(0x00, "PIPEDSL", ScanLine),
             behaves(0x08, "TRANSCONF", TranscoderConf),

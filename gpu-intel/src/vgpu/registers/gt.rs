@@ -63,7 +63,6 @@ pub(super) const GT: &[Register] = &[
     memory(0x4DD0, "GAMT_4DD0"),
     memory(0x4030, "GAM_ECOCHK_4030"),
     memory(0x4034, "GAM_4034"),
-    masked(0x20D4, "FF_SLICE_CS_CHICKEN1"),
     masked(0x20E0, "FF_SLICE_CS_CHICKEN1_20E0"),
     masked(0x2050, "PWRCTX_OR_SEMA_2050"),
     memory(0x2580, "CS_CHICKEN1_2580"),
