@@ -1,0 +1,57 @@
+//! Stock kernels boot to our first process, with no GPU at all: what the other tests here stand on.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use vgate_tests::{Image, Qemu};
+
+/// The most that QEMU may take from its start until the guest's first line.
+const BOOT_LIMIT: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_stock_kernel_boots_to_our_init() -> Result<()> {
+    let image = Image::build("6.12")?;
+    let start = Instant::now();
+    let mut guest = Qemu::new("boot", &image).steps("modules,wait:go,sleep:0.1").start()?;
+    let boot = guest.expect("VGATE-BOOT boot 6.12.", BOOT_LIMIT)?;
+    println!("first line after {:.2} s: {boot}", start.elapsed().as_secs_f64());
+    guest.wait_step("modules")?;
+    guest.expect("VGATE-STEP wait:go begin", Duration::from_secs(10))?;
+    guest.send("go")?;
+    guest.wait_step("wait:go")?;
+    guest.wait_end()?;
+    println!("powered off after {:.2} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+#[test]
+fn a_failed_step_is_an_error_with_its_reason() -> Result<()> {
+    let image = Image::build("6.12")?;
+    let mut guest = Qemu::new("boot-fails", &image).steps("connectors,sleep:1").start()?;
+    let error = guest.wait_step("sleep:1").unwrap_err().to_string();
+    assert!(error.contains("VGATE-STEP connectors FAIL there is no DRM device"), "{error}");
+    // The kernel's log came with it.
+    assert!(guest.reports("VGATE-KERNEL").iter().any(|line| line.contains("Linux version 6.12.")));
+    guest.wait_exit(Duration::from_secs(20))?;
+    Ok(())
+}
+
+#[test]
+fn a_guest_that_restarts_begins_again() -> Result<()> {
+    let image = Image::build("6.12")?;
+    let mut guest = Qemu::new("boot-again", &image).steps("sleep:0,reboot").reboots().start()?;
+    guest.expect("VGATE-BOOT", BOOT_LIMIT)?;
+    guest.expect("VGATE-END", BOOT_LIMIT)?;
+    guest.expect("VGATE-BOOT", BOOT_LIMIT)?;
+    guest.kill9()
+}
+
+#[test]
+fn a_crashed_kernel_ends_the_guest() -> Result<()> {
+    let image = Image::build("6.12")?;
+    let mut guest = Qemu::new("boot-crash", &image).steps("crash").start()?;
+    let error = guest.wait_step("crash").unwrap_err().to_string();
+    assert!(error.contains("Kernel panic"), "{error}");
+    assert!(guest.wait_exit(Duration::from_secs(20))?.success());
+    Ok(())
+}
