@@ -20,6 +20,9 @@ const STEP_LIMIT: Duration = Duration::from_secs(120);
 /// How long QEMU may take to end once the guest has said its last line.
 const END_LIMIT: Duration = Duration::from_secs(20);
 
+/// Before each line of QEMU's own.
+const QEMU_SAYS: &str = "qemu: ";
+
 /// A guest in QEMU. Dropping it kills QEMU.
 ///
 /// The waiting calls go through the guest's lines in order, each from where the last one found its own, and fail at
@@ -60,25 +63,18 @@ impl Guest {
         let log = folder.join(format!("{name}.log"));
         let file = Arc::new(File::create(&log).with_context(|| log.display().to_string())?);
         let heard = Arc::new(Heard::default());
-        let streams: [(Option<Box<dyn Read + Send>>, &str, bool); 2] = [
-            (qemu.child.stdout.take().map(|s| Box::new(s) as _), "", true),
-            (qemu.child.stderr.take().map(|s| Box::new(s) as _), "qemu: ", false),
-        ];
         let start = Instant::now();
-        let readers = streams
-            .into_iter()
-            .filter_map(|(stream, prefix, is_serial)| Some((stream?, prefix, is_serial)))
-            .map(|(stream, prefix, is_serial)| {
-                let (heard, file) = (heard.clone(), file.clone());
-                std::thread::spawn(move || {
+        let listen = |stream: Option<Box<dyn Read + Send>>, prefix: &'static str| {
+            let (heard, file) = (heard.clone(), file.clone());
+            std::thread::spawn(move || {
+                if let Some(stream) = stream {
                     follow(stream, prefix, start, &heard, &file);
-                    if is_serial {
-                        heard.lines().ended = true;
-                        heard.more.notify_all();
-                    }
-                })
+                }
             })
-            .collect();
+        };
+        let stdout = qemu.child.stdout.take().map(|stream| Box::new(stream) as _);
+        let stderr = qemu.child.stderr.take().map(|stream| Box::new(stream) as _);
+        let readers = vec![listen(stdout, ""), listen(stderr, QEMU_SAYS)];
         Ok(Self { name: name.to_owned(), qemu, heard, next: 0, log, readers })
     }
 
@@ -236,6 +232,11 @@ fn follow(stream: impl Read, prefix: &str, start: Instant, heard: &Heard, mut lo
         // A log that can't be written is not the guest's failure.
         let _ = writeln!(log, "{:8.3} {line}", start.elapsed().as_secs_f64());
         heard.lines().all.push(line);
+        heard.more.notify_all();
+    }
+    // The serial port closes when QEMU ends; what it still has to say itself may come later.
+    if prefix.is_empty() {
+        heard.lines().ended = true;
         heard.more.notify_all();
     }
 }

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! [`Image`] is a kernel with its initramfs, [`Qemu`] says how to start it, [`Guest`] is one that runs, [`Vgate`] is
-//! a daemon. All that is started ends when it is dropped, or with the test, however that ends. `scripts/setup` makes
+//! a daemon. All that is started ends when it is dropped, or with the thread that started it, however
+//! that ends. `scripts/setup` makes
 //! what is needed; what is missing fails with the command that makes it. What each guest and daemon said, stays in
 //! `target/guest/logs`.
 //!

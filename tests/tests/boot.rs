@@ -57,6 +57,25 @@ fn a_crashed_kernel_ends_the_guest() -> Result<()> {
     Ok(())
 }
 
+/// A plain VGA card's text console has a font too.
+#[test]
+fn the_console_and_its_font_are_reported() -> Result<()> {
+    let image = Image::build("6.12")?;
+    let vga = Qemu::new("boot-vga", &image).argument("-device").argument("VGA");
+    let mut guest = vga.steps("console,font").start()?;
+    guest.wait_end()?;
+    assert_eq!(guest.reports("VGATE-CONSOLE")[0], "0 vgate guest boot-vga");
+    assert_eq!(guest.reports("VGATE-CONSOLE-SIZE"), ["80 25"]);
+    assert_eq!(guest.reports("VGATE-FONT"), ["8 16 256"]);
+    let glyphs = guest.reports("VGATE-GLYPH");
+    assert_eq!(glyphs.len(), 256);
+    assert_eq!(glyphs[0x20], format!("32 {}", "00".repeat(16)), "a blank is blank");
+    let letter = glyphs[0x41].trim_start_matches("65 ");
+    assert_eq!(letter.len(), 32);
+    assert!(letter.chars().any(|digit| digit != '0'), "an A is not");
+    Ok(())
+}
+
 fn boots_and_loads_i915(kernel: &str) -> Result<()> {
     let image = Image::build(kernel)?;
     let mut guest = Qemu::new(&format!("boot-{kernel}"), &image).steps("modules").start()?;

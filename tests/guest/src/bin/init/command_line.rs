@@ -7,23 +7,23 @@ pub(crate) struct CommandLine(Vec<(String, String)>);
 impl CommandLine {
     /// Splits as the kernel does: at blanks, with double quotes around a value (or the whole word) that holds some.
     pub(crate) fn parse(text: &str) -> Self {
-        let mut words = vec![String::new()];
+        let mut pairs = Vec::new();
+        let mut word = String::new();
         let mut quoted = false;
-        for c in text.chars() {
+        // A blank after the end, so that the last word ends too.
+        for c in text.chars().chain(['\n']) {
             match c {
                 '"' => quoted = !quoted,
-                c if c.is_whitespace() && !quoted => words.push(String::new()),
-                c => words.last_mut().expect("never empty").push(c),
+                c if !c.is_whitespace() || quoted => word.push(c),
+                _ if word.is_empty() => {}
+                _ => {
+                    let (key, value) = word.split_once('=').unwrap_or((&word, ""));
+                    pairs.push((key.to_owned(), value.to_owned()));
+                    word.clear();
+                }
             }
         }
-        Self(
-            words
-                .iter()
-                .filter(|word| !word.is_empty())
-                .map(|word| word.split_once('=').unwrap_or((word, "")))
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .collect(),
-        )
+        Self(pairs)
     }
 
     /// The last value given for a key.

@@ -13,7 +13,7 @@ use crate::command_line::CommandLine;
 /// The first virtual terminal, which the framebuffer console shows.
 const TERMINAL: &str = "/dev/tty1";
 
-/// Writes the page: white on black, no cursor, the rest of the screen blank. Reports each line as
+/// Writes the page: light grey on black (the console's own colours), no cursor, the rest of the screen blank. Reports each line as
 /// `VGATE-CONSOLE ROW TEXT`, and the size as `VGATE-CONSOLE-SIZE COLUMNS ROWS`.
 pub(crate) fn show_page(command_line: &CommandLine) -> Result<()> {
     let mut terminal = open()?;

@@ -42,7 +42,7 @@ pub(crate) fn follow() {
             if record.matters() {
                 record.report();
             }
-        })
+        });
     });
 }
 
