@@ -15,18 +15,21 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod job;
+mod scheduler;
 mod silicon;
 mod time;
 mod verdict;
 mod virtual_gpu;
+mod vm;
 
 pub mod memory;
 
 pub use job::{ContextKey, EngineId, Job, JobEnd, JobId, SpaceRoot, VmId};
 pub use memory::{GuestAddress, GuestRam};
+pub use scheduler::{EngineCounters, EngineUsage, Weight};
 pub use silicon::{
-    ContextId, EngineClass, EngineInfo, Fence, Limits, Outcome, Silicon, SiliconError, SpaceId,
-    Ticket,
+    ContextId, EngineClass, EngineInfo, Fence, Limits, NullSilicon, Outcome, Silicon, SiliconError,
+    SpaceId, Ticket,
 };
 pub use time::{Clock, Time};
 pub use verdict::{Reason, Verdict};

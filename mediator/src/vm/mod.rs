@@ -1,0 +1,5 @@
+//! VMs.
+
+mod mailbox;
+
+pub(crate) use mailbox::{Details, Mail, Mailbox, MailboxSender, Question};
