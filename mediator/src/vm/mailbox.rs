@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::{read, write};
 
-use crate::{JobEnd, JobId, ScanOut, UnknownAccess};
+use crate::{GuestRam, JobEnd, JobId, ScanOut, UnknownAccess};
 
 /// What a VM's thread is told.
 #[derive(Debug)]
@@ -28,18 +28,24 @@ pub(crate) enum Question {
     /// What only the device knows.
     Details(Sender<Details>),
     /// What the display shows.
-    ScanOut(Sender<ScanOut>),
-    /// Reset the device as if the guest's GPU had been power-cycled.
+    ScanOut(Sender<(ScanOut, GuestRam)>),
+    /// Reset the device.
     Reset(Sender<()>),
 }
 
 /// What only the device knows.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Details {
-    pub(crate) unknown: Vec<UnknownAccess>,
-    pub(crate) counters: Vec<(&'static str, u64)>,
-    pub(crate) mode: Option<(u32, u32)>,
-    pub(crate) frames: u64,
+pub struct Details {
+    /// Registers without a meaning to the device that the guest touched.
+    pub unknown: Vec<UnknownAccess>,
+    /// The device's own counters.
+    pub counters: Vec<(&'static str, u64)>,
+    /// Width and height of the display's mode in pixels.
+    pub mode: Option<(u32, u32)>,
+    /// Frames since the display was switched on.
+    pub frames: u64,
+    /// Guest memory mapped here, in bytes.
+    pub memory: u64,
 }
 
 /// The receiving side.
