@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
+use rustix::io::Errno;
+
 use super::{DeviceFactory, DeviceSetup, Guarded, Mail, Question, VmHandle, VmState};
-use crate::memory::{MemoryQuota, SealPolicy};
+use crate::memory::{MapError, MapRequest, MemoryQuota, SealPolicy};
 use crate::scheduler::{Member, Order, Residency};
+use crate::transport::vfio_user::{Device, Interrupt};
 use crate::{
-    Clock, Effects, EngineId, GuestRam, Job, JobEnd, JobId, Place, Reason, RegionInfo, Reset,
-    Silicon, Time, Vector,
+    Clock, Effects, EngineId, GuestAddress, GuestRam, Job, JobEnd, JobId, Place, Reason,
+    RegionInfo, Reset, Silicon, Time, Vector,
 };
 
 /// How much of the host one VM may have.
@@ -54,8 +57,8 @@ pub(crate) struct Host<W: Send + 'static> {
     depths: Vec<usize>,
     /// Jobs that were refused at the door; their ends are still to be told to the device.
     refused: VecDeque<(JobId, Reason)>,
-    /// Interrupts for the transport to send.
-    interrupts: Vec<Vector>,
+    /// Where the VMM wants each interrupt vector signalled.
+    vectors: HashMap<u16, Interrupt>,
     /// Counts resets.
     generation: u64,
     connected: bool,
@@ -85,7 +88,7 @@ impl<W: Send + 'static> Host<W> {
             out: HashMap::new(),
             depths,
             refused: VecDeque::new(),
-            interrupts: Vec::new(),
+            vectors: HashMap::new(),
             generation: 0,
             connected: false,
         })
@@ -99,17 +102,8 @@ impl<W: Send + 'static> Host<W> {
         self.device.ram()
     }
 
-    pub(crate) fn regions(&self) -> &[RegionInfo] {
-        self.device.regions()
-    }
-
     pub(crate) fn clock(&self) -> Clock {
         self.around.clock
-    }
-
-    /// The interrupts that are due since the last call.
-    pub(crate) fn take_interrupts(&mut self) -> Vec<Vector> {
-        std::mem::take(&mut self.interrupts)
     }
 
     // What the VMM does.
@@ -135,22 +129,12 @@ impl<W: Send + 'static> Host<W> {
             let ram = GuestRam::with_policy(self.quotas.memory, self.seals);
             self.call(|device, fx| device.replace_memory(ram, fx));
         }
-        self.interrupts.clear();
+        self.vectors.clear();
         self.show_state();
     }
 
-    pub(crate) fn read(&mut self, at: Place, to: &mut [u8]) {
-        self.handle.count_trap();
-        self.call(|device, fx| device.read(at, to, fx));
-    }
-
-    pub(crate) fn write(&mut self, at: Place, from: &[u8]) {
-        self.handle.count_trap();
-        self.call(|device, fx| device.write(at, from, fx));
-    }
-
     /// The device goes back to its state after power-on; its jobs are killed.
-    pub(crate) fn reset(&mut self) {
+    fn power_cycle(&mut self) {
         self.handle.count_reset();
         self.drop_jobs();
         if self.connected {
@@ -189,7 +173,7 @@ impl<W: Send + 'static> Host<W> {
                 let _ = reply.try_send((scan_out, ram));
             }
             Question::Reset(reply) => {
-                self.reset();
+                self.power_cycle();
                 let _ = reply.try_send(());
             }
         }
@@ -239,9 +223,21 @@ impl<W: Send + 'static> Host<W> {
         for job in fx.jobs {
             self.submit(job);
         }
-        self.interrupts.extend(fx.interrupts);
+        fx.interrupts.into_iter().for_each(|vector| self.interrupt(vector));
         if let Some(why) = fx.quarantine {
             self.quarantine(why);
+        }
+    }
+
+    fn interrupt(&self, vector: Vector) {
+        // A guest that enabled no interrupts polls.
+        let Some(interrupt) = self.vectors.get(&vector.0) else { return };
+        match interrupt.signal() {
+            Ok(()) => self.handle.count_interrupt(),
+            Err(error) => {
+                let why = Reason::new("transport/interrupt", error.to_string());
+                self.note(&why, "an interrupt was lost");
+            }
         }
     }
 
@@ -277,6 +273,15 @@ impl<W: Send + 'static> Host<W> {
             let why = "as many jobs refused as may be on their way";
             self.quarantine(Reason::new("quota/jobs", why));
         }
+    }
+
+    fn refuse_memory(&self, error: &MapError) -> Errno {
+        let rule = match error {
+            MapError::TooManyRegions(_) | MapError::TooMuchMemory(..) => "quota/memory",
+            _ => "memory/map",
+        };
+        self.note(&Reason::new(rule, error.to_string()), "memory was refused");
+        error.errno()
     }
 
     /// Takes a job off the books.
@@ -340,11 +345,58 @@ impl<W: Send + 'static> Host<W> {
     }
 
     /// Counts a reason, and logs it: the first ones, then ever more rarely.
-    fn note(&self, why: &Reason, what: &str) {
+    pub(super) fn note(&self, why: &Reason, what: &str) {
         let count = self.handle.count_reason(why.rule);
         if count <= 4 || count.is_power_of_two() {
             log::warn!("{}: {what}: {why} ({count} so far)", self.handle.name());
         }
+    }
+}
+
+/// What the VMM asks for.
+impl<W: Send + 'static> Device for Host<W> {
+    fn regions(&self) -> &[RegionInfo] {
+        self.device.regions()
+    }
+
+    fn max_maps(&self) -> u16 {
+        u16::try_from(self.quotas.memory.regions).unwrap_or(u16::MAX)
+    }
+
+    fn read(&mut self, at: Place, to: &mut [u8]) {
+        self.handle.count_trap();
+        self.call(|device, fx| device.read(at, to, fx));
+    }
+
+    fn write(&mut self, at: Place, from: &[u8]) {
+        self.handle.count_trap();
+        self.call(|device, fx| device.write(at, from, fx));
+    }
+
+    fn map(&mut self, request: MapRequest) -> Result<(), Errno> {
+        let mapped = self.ram().map(request);
+        mapped.map_err(|error| self.refuse_memory(&error))
+    }
+
+    fn unmap(&mut self, at: GuestAddress, len: u64) -> Result<(), Errno> {
+        let unmapped = self.ram().unmap(at, len);
+        unmapped.map_err(|error| self.refuse_memory(&error))
+    }
+
+    fn unmap_all(&mut self) -> Result<(), Errno> {
+        let unmapped = self.ram().unmap_all();
+        unmapped.map_err(|error| self.refuse_memory(&error))
+    }
+
+    fn set_interrupt(&mut self, vector: Vector, to: Option<Interrupt>) {
+        match to {
+            Some(interrupt) => self.vectors.insert(vector.0, interrupt),
+            None => self.vectors.remove(&vector.0),
+        };
+    }
+
+    fn reset(&mut self) {
+        self.power_cycle();
     }
 }
 
