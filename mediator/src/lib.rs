@@ -21,6 +21,7 @@ mod verdict;
 mod virtual_gpu;
 
 pub mod memory;
+pub mod transport;
 
 pub use job::{ContextKey, EngineId, Job, JobEnd, JobId, SpaceRoot, VmId};
 pub use memory::{GuestAddress, GuestRam};
