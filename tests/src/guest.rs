@@ -138,7 +138,15 @@ impl Guest {
     /// # Errors
     /// As [`Self::expect`].
     pub fn wait_step(&mut self, step: &str) -> Result<()> {
-        self.expect(&format!("VGATE-STEP {step} ok"), STEP_LIMIT).map(drop)
+        self.wait_step_within(step, STEP_LIMIT)
+    }
+
+    /// As [`Self::wait_step`], with a limit of one's own.
+    ///
+    /// # Errors
+    /// As [`Self::expect`].
+    pub fn wait_step_within(&mut self, step: &str, limit: Duration) -> Result<()> {
+        self.expect(&format!("VGATE-STEP {step} ok"), limit).map(drop)
     }
 
     /// Waits until all steps ended well and the guest powered off.

@@ -45,7 +45,8 @@ fn guest_folder() -> PathBuf {
     repository().join("target/guest")
 }
 
-fn repository() -> &'static Path {
+/// The repository's root.
+pub fn repository() -> &'static Path {
     // The manifest is the crate's, one folder down.
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }

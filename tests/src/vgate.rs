@@ -100,6 +100,16 @@ impl Vgate {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// Runs `vgate ARGUMENT...` in the daemon's folder, on this program's own terminal.
+    ///
+    /// # Errors
+    /// If it fails.
+    pub fn follow(&self, arguments: &[&str]) -> Result<()> {
+        let status = Command::new(program()?).args(arguments).current_dir(self.folder()).status()?;
+        ensure!(status.success(), "vgate {}: {status}", arguments.join(" "));
+        Ok(())
+    }
+
     /// Fails unless the daemon still runs.
     ///
     /// # Errors
