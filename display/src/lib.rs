@@ -1,56 +1,27 @@
-//! Frame-buffer formats and tilings, EDID and modes, pictures. Knows nothing of VMs.
+//! What a guest shows, as data: how frame buffers lie in memory, what modes and EDIDs describe a
+//! monitor, and pictures made of all that. Knows nothing of VMs or of guest memory: bytes come in,
+//! pictures go out.
+//!
+//! ```text
+//!  monitor:   Mode ─► Edid ─► the guest's driver reads it and programs planes
+//!  scan-out:  Surface + bytes ─► tiling ─► format ─► Picture ─► compose ─► PNG, a test's eyes
+//! ```
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-/// How the pixels of a surface are encoded. Names read from the most significant bit of the little-endian pixel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum PixelFormat {
-    /// 32 bits: x, red, green, blue.
-    Xrgb8888,
-    /// 32 bits: x, blue, green, red.
-    Xbgr8888,
-    /// 32 bits: alpha, red, green, blue.
-    Argb8888,
-    /// 32 bits: alpha, blue, green, red.
-    Abgr8888,
-    /// 16 bits: red 5, green 6, blue 5.
-    Rgb565,
-    /// 32 bits: x 2, red 10, green 10, blue 10.
-    Xrgb2101010,
-    /// 32 bits: x 2, blue 10, green 10, red 10.
-    Xbgr2101010,
-    /// 8 bits: an index into a palette (shown as grey without one).
-    C8,
-}
+pub mod edid;
+pub mod format;
+pub mod glyphs;
+pub mod mode;
+pub mod picture;
+pub mod surface;
+pub mod tiling;
 
-/// How the bytes of a surface are laid out in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Tiling {
-    /// Rows one after another.
-    Linear,
-    /// Tiles of 512 bytes by 8 rows, row by row.
-    X,
-    /// Tiles of 128 bytes by 32 rows, in columns of 16 bytes.
-    Y,
-    /// Tiles of 4 KiB whose shape depends on the pixel's size, Gen9's Yf.
-    Yf,
-}
-
-/// The layout of a picture in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Surface {
-    /// Pixels in a row.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-    /// Bytes from one row to the next (in tiled surfaces: from one row of the picture to the next, so a row of tiles
-    /// takes `stride * rows_per_tile` bytes).
-    pub stride: u32,
-    /// The pixels' encoding.
-    pub format: PixelFormat,
-    /// The bytes' layout.
-    pub tiling: Tiling,
-}
+pub use edid::{Edid, EdidError, Monitor};
+pub use format::{Palette, PixelFormat};
+pub use glyphs::{Font, FontError, TextGrid};
+pub use mode::{Mode, ModeError, Timing};
+pub use picture::{Blend, Picture, PictureError, Plane, compose};
+pub use surface::{DecodeError, MAX_SIDE, Surface, decode, decode_with_palette, size_in_bytes};
+pub use tiling::{Layout, Tiling};
