@@ -20,7 +20,6 @@ use super::blitter::Setup;
 use super::registers::{GPR, Registers};
 use crate::address::RegisterOffset;
 use crate::command::streamer::{Fault, Streamer};
-use crate::engine::Engine;
 
 const PAGE_DWORDS: usize = 1024;
 const REGISTER_PAGE: usize = 1;
@@ -54,16 +53,14 @@ pub(super) struct State<'a> {
 }
 
 /// Loads the state from the image's `pages`.
-pub(super) fn restore(ram: &GuestRam, pages: &[GuestAddress], to: State<'_>) -> Result<(), Fault> {
+pub(super) fn restore(
+    ram: &GuestRam,
+    pages: &[GuestAddress],
+    to: &mut State<'_>,
+) -> Result<(), Fault> {
     let page = read(ram, pages)?;
     let engine = to.streamer.engine;
-    restore_private(
-        page.get(PRIVATE..).unwrap_or_default(),
-        engine,
-        to.streamer,
-        to.registers,
-        to.setup,
-    );
+    restore_private(page.get(PRIVATE..).unwrap_or_default(), to);
     for (i, offset) in block().enumerate() {
         if let Some(value) = page.get(BLOCK + 2 + 2 * i) {
             to.registers.restore(engine.register(offset), *value);
@@ -72,33 +69,28 @@ pub(super) fn restore(ram: &GuestRam, pages: &[GuestAddress], to: State<'_>) -> 
     Ok(())
 }
 
-fn restore_private(
-    words: &[u32],
-    engine: Engine,
-    streamer: &mut Streamer,
-    registers: &mut Registers,
-    setup: &mut Setup,
-) {
+fn restore_private(words: &[u32], to: &mut State<'_>) {
+    let engine = to.streamer.engine;
     let header = [MAGIC[0], MAGIC[1], VERSION, u32::from(engine.id().0)];
     if words.get(..header.len()) != Some(header.as_slice()) {
         return;
     }
     let word = |i: usize| words.get(i).copied().unwrap_or_default();
-    streamer.set_predicate = (word(4) & 0xf) as u8;
+    to.streamer.set_predicate = (word(4) & 0xf) as u8;
     let count = (word(5) as usize).min(PAGE_DWORDS);
     let pairs = words.get(PRIVATE_HEADER..).unwrap_or_default();
     for pair in pairs.chunks_exact(2).take(count) {
         if let [offset, value] = pair {
-            registers.restore(RegisterOffset(*offset), *value);
+            to.registers.restore(RegisterOffset(*offset), *value);
         }
     }
-    for (i, dword) in setup.0.iter_mut().enumerate() {
+    for (i, dword) in to.setup.0.iter_mut().enumerate() {
         *dword = word(PRIVATE_HEADER + 2 * count + i);
     }
 }
 
 /// Stores the state to the image's `pages`.
-pub(super) fn save(ram: &GuestRam, pages: &[GuestAddress], from: State<'_>) -> Result<(), Fault> {
+pub(super) fn save(ram: &GuestRam, pages: &[GuestAddress], from: &State<'_>) -> Result<(), Fault> {
     let page = read(ram, pages)?;
     let engine = from.streamer.engine;
     let mut words = vec![BLOCK_HEADER];
@@ -149,6 +141,7 @@ fn write(ram: &GuestRam, pages: &[GuestAddress], at: usize, words: &[u32]) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Engine;
 
     fn round(engine: Engine, change: impl FnOnce(&GuestRam)) -> (Registers, Streamer, Setup) {
         let ram = GuestRam::anonymous(0x10000).unwrap();
@@ -162,13 +155,14 @@ mod tests {
         let mut setup = Setup::default();
         setup.0[2] = 77;
         let state = State { registers: &mut registers, streamer: &mut streamer, setup: &mut setup };
-        save(&ram, &pages, state).unwrap();
+        save(&ram, &pages, &state).unwrap();
         change(&ram);
         let mut registers = Registers::new(engine);
         let mut streamer = Streamer::new(engine, false);
         let mut setup = Setup::default();
-        let state = State { registers: &mut registers, streamer: &mut streamer, setup: &mut setup };
-        restore(&ram, &pages, state).unwrap();
+        let mut state =
+            State { registers: &mut registers, streamer: &mut streamer, setup: &mut setup };
+        restore(&ram, &pages, &mut state).unwrap();
         (registers, streamer, setup)
     }
 

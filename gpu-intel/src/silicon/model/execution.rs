@@ -133,12 +133,12 @@ impl Execution {
     fn try_run(&mut self, stop: &Stop, executed: &mut u32) -> Result<Pause, Fault> {
         if !self.started {
             if self.batch.restore && !self.batch.image.is_empty() {
-                let state = State {
+                let mut state = State {
                     registers: &mut self.bus.registers,
                     streamer: &mut self.streamer,
                     setup: &mut self.setup,
                 };
-                context_image::restore(self.bus.memory.ram(), &self.batch.image, state)?;
+                context_image::restore(self.bus.memory.ram(), &self.batch.image, &mut state)?;
             }
             self.started = true;
         }
@@ -172,7 +172,7 @@ impl Execution {
             streamer: &mut self.streamer,
             setup: &mut self.setup,
         };
-        context_image::save(self.bus.memory.ram(), &self.batch.image, state)
+        context_image::save(self.bus.memory.ram(), &self.batch.image, &state)
     }
 
     fn step(&mut self, stop: &Stop) -> Result<Progress, Fault> {

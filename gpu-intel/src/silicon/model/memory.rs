@@ -105,7 +105,7 @@ impl Memory {
         if write && !frame.writable {
             return Err(Fault::new("ppgtt/read-only", format!("{at:#x} is mapped read-only")));
         }
-        Ok(GuestAddress(frame.physical.0 | at % PAGE_SIZE))
+        Ok(GuestAddress(frame.physical.0 | (at % PAGE_SIZE)))
     }
 }
 

@@ -302,7 +302,7 @@ fn blit(job: &Job, bus: &mut BatchBus, stop: &Stop) -> Result<Blit, Fault> {
     if let Pattern::Solid(color) = job.pattern {
         let color = color.to_le_bytes();
         for pixel in pattern.chunks_mut(bytes as usize) {
-            pixel.copy_from_slice(color.get(..pixel.len()).unwrap_or_default());
+            pixel.iter_mut().zip(color).for_each(|(to, from)| *to = from);
         }
     }
     let upwards = job.source.as_ref().is_some_and(|(source, _, dy)| {
@@ -350,7 +350,8 @@ fn tile_row(pixels: &[u8], seed: (u32, u32), at: (i32, i32), bytes: usize, to: &
     let row = tile_index(at.1, seed.1) * 8;
     for (x, pixel) in (at.0..).zip(to.chunks_mut(bytes)) {
         let from = (row + tile_index(x, seed.0)) * bytes;
-        pixel.copy_from_slice(pixels.get(from..from + pixel.len()).unwrap_or_default());
+        let color = pixels.get(from..).unwrap_or_default();
+        pixel.iter_mut().zip(color).for_each(|(to, from)| *to = *from);
     }
 }
 
