@@ -124,8 +124,7 @@ impl<W: Send + 'static> Mediator<W> {
         let id = u32::try_from(self.vms.len()).map_err(|_| StartError::TooMany("VMs"))?;
         let (mailbox, sender) = Mailbox::new().map_err(StartError::Mailbox)?;
         let engines = self.engine_names();
-        let handle =
-            VmHandle::new(VmId(id), name.clone(), socket.clone(), weight, engines, sender);
+        let handle = VmHandle::new(VmId(id), name.clone(), socket.clone(), weight, engines, sender);
         let around = Surroundings {
             clock: self.clock,
             silicon: Arc::clone(&self.silicon),
