@@ -148,7 +148,9 @@ impl<W: Send + 'static> Mediator<W> {
     /// [`StartError::Socket`].
     pub fn serve_control(&mut self, path: &Path) -> Result<(), StartError> {
         let server = ControlServer::start(path, self.clock, self.vms.clone());
-        self.control = Some(server.map_err(|e| StartError::Socket(path.to_owned(), e))?);
+        let server = server.map_err(|e| StartError::Socket(path.to_owned(), e))?;
+        // There is one; an earlier one ends on its own.
+        self.control.replace(server).map(ControlServer::stop);
         Ok(())
     }
 
@@ -158,7 +160,7 @@ impl<W: Send + 'static> Mediator<W> {
         &self.vms
     }
 
-    /// Ends everything within two seconds: control first, then the VMs, then the executors. Sockets are removed.
+    /// Ends everything within two seconds: the VMs, then the executors, then control. Sockets are removed.
     ///
     /// # Errors
     /// [`ShutdownError`] with the threads that are stuck.
@@ -175,8 +177,10 @@ impl<W: Send + 'static> Mediator<W> {
             let _ = executor.send(Order::Stop);
         }
         stuck.extend(join(&mut self.executor_threads, deadline));
-        // After the VMs, so that nobody who asked for one is left without an answer for long.
-        self.control = None;
+        // After the VMs: a client that waits for one is told at once that it is gone.
+        let mut control: Vec<_> =
+            self.control.take().map(ControlServer::stop).into_iter().collect();
+        stuck.extend(join(&mut control, deadline));
         if stuck.is_empty() { Ok(()) } else { Err(ShutdownError(stuck)) }
     }
 }
