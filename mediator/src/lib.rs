@@ -15,21 +15,32 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod job;
+mod mediator;
+mod scheduler;
 mod silicon;
+mod socket;
 mod time;
 mod verdict;
 mod virtual_gpu;
+mod vm;
 
+pub mod control;
 pub mod memory;
+pub mod transport;
 
 pub use job::{ContextKey, EngineId, Job, JobEnd, JobId, SpaceRoot, VmId};
+pub use mediator::{Mediator, ShutdownError, StartError, VmConfig};
 pub use memory::{GuestAddress, GuestRam};
+pub use scheduler::{EngineCounters, EngineUsage, Weight};
 pub use silicon::{
-    ContextId, EngineClass, EngineInfo, Fence, Limits, Outcome, Silicon, SiliconError, SpaceId,
-    Ticket,
+    ContextId, EngineClass, EngineInfo, Fence, Limits, NullSilicon, Outcome, Silicon, SiliconError,
+    SpaceId, Ticket,
 };
 pub use time::{Clock, Time};
 pub use verdict::{Reason, Verdict};
 pub use virtual_gpu::{
     Effects, Place, Plane, Region, RegionInfo, Reset, ScanOut, UnknownAccess, Vector, VirtualGpu,
+};
+pub use vm::{
+    Details, DeviceFactory, DeviceSetup, NoAnswer, Quotas, VmCounters, VmHandle, VmState,
 };

@@ -1,6 +1,10 @@
 //! Silicon: what executes. The host's driver, or the software model.
 
+mod null;
+
 use std::fmt;
+
+pub use null::NullSilicon;
 
 use crate::{EngineId, GuestRam, JobEnd, JobId, SpaceRoot, Time, VmId};
 

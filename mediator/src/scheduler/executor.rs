@@ -1,0 +1,487 @@
+//! The executor of one engine: a thread that owns the engine's run queue and keeps silicon's queue filled.
+//!
+//! Silicon holds a few jobs of an engine at a time, the *slots*: the first one runs, the others follow it without a
+//! gap. Everything else waits in the run queue. The thread sleeps until the next order (from VM threads), the next
+//! fence (from silicon), or the end of the running job's time slice or budget.
+//!
+//! While VMs compete and silicon can preempt, two jobs of one VM are never in slots together: the second could not run
+//! before the first, so neither could make room for another VM.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::fair::FairQueue;
+use super::{EngineCounters, Pinned, Residency, Weight};
+use crate::vm::MailboxSender;
+use crate::{
+    Clock, EngineId, Fence, Job, JobEnd, JobId, Outcome, Reason, Silicon, Ticket, Time, VmId,
+};
+
+/// What the time slices of the VMs that compete add up to; each has its part by weight.
+const ROUND: Duration = Duration::from_millis(10);
+
+/// The shortest time slice.
+const LEAST_SLICE: Duration = Duration::from_millis(2);
+
+/// How long silicon may take to let go of a killed job before the slot is given to others.
+const KILL_GRACE: Duration = Duration::from_secs(2);
+
+/// A VM as its executors know it, from one device reset to the next.
+#[derive(Debug)]
+pub(crate) struct Member<W: Send + 'static> {
+    pub(crate) vm: VmId,
+    /// Counts the VM's resets: what belongs to an earlier one is not delivered any more.
+    pub(crate) generation: u64,
+    pub(crate) weight: Weight,
+    /// Engine time that one job may take.
+    pub(crate) budget: Duration,
+    pub(crate) residency: Arc<Residency<W>>,
+    /// One for each engine.
+    pub(crate) counters: Arc<[EngineCounters]>,
+    pub(crate) mailbox: MailboxSender,
+}
+
+/// What an executor is told.
+#[derive(Debug)]
+pub(crate) enum Order<W: Send + 'static> {
+    /// A VM joins; if it is here already, what it had is dropped first.
+    Admit(Arc<Member<W>>),
+    /// A VM leaves. What is out is killed and not waited for.
+    Dismiss(VmId),
+    /// A job of a VM that was admitted.
+    Submit { vm: VmId, job: Job<W> },
+    /// A job is not wanted any more; its end is not delivered.
+    Cancel { vm: VmId, job: JobId },
+    /// Silicon answered.
+    Fence { generation: u64, fence: Fence },
+    /// The mediator shuts down.
+    Stop,
+}
+
+/// A job that waits for its turn.
+#[derive(Debug)]
+enum Waiting<W: Send + 'static> {
+    /// It has not been on silicon yet.
+    New { job: Job<W>, queued: Time },
+    /// It was preempted; silicon keeps the rest of it.
+    Kept { job: JobId, pin: Pinned<W>, used: Duration },
+}
+
+impl<W: Send + 'static> Waiting<W> {
+    fn id(&self) -> JobId {
+        match self {
+            Self::New { job, .. } => job.id,
+            Self::Kept { job, .. } => *job,
+        }
+    }
+}
+
+/// A job on silicon.
+#[derive(Debug)]
+struct Slot<W: Send + 'static> {
+    member: Arc<Member<W>>,
+    job: JobId,
+    pin: Option<Pinned<W>>,
+    /// When it came to the scheduler; taken when it first runs.
+    queued: Option<Time>,
+    /// Since when it runs this time; `None` behind others.
+    running: Option<Time>,
+    /// Engine time that it used before it was last preempted.
+    used: Duration,
+    preempting: bool,
+    /// When it was killed, and whether its VM hears of it.
+    killed: Option<(Time, Report)>,
+    /// How it ended, while an earlier job of its VM has not.
+    end: Option<JobEnd>,
+}
+
+impl<W: Send + 'static> Slot<W> {
+    fn is(&self, vm: VmId, generation: u64, job: JobId) -> bool {
+        self.job == job && self.member.vm == vm && self.member.generation == generation
+    }
+
+    fn same_vm(&self, other: &Self) -> bool {
+        self.member.vm == other.member.vm && self.member.generation == other.member.generation
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Report {
+    Deliver,
+    Forget,
+}
+
+/// One engine's executor. Without its thread it is a machine that is driven by [`handle`](Self::handle) and
+/// [`pump`](Self::pump).
+pub(crate) struct Executor<W: Send + 'static> {
+    engine: EngineId,
+    silicon: Arc<dyn Silicon<Work = W>>,
+    /// For tickets to answer to.
+    orders: Sender<Order<W>>,
+    members: BTreeMap<VmId, Arc<Member<W>>>,
+    queue: FairQueue<Waiting<W>>,
+    slots: VecDeque<Slot<W>>,
+    /// Killed jobs that silicon did not let go of in time. What they use stays open until it does.
+    abandoned: Vec<Slot<W>>,
+}
+
+impl<W: Send + 'static> Executor<W> {
+    pub(crate) fn new(
+        engine: EngineId,
+        silicon: Arc<dyn Silicon<Work = W>>,
+        orders: Sender<Order<W>>,
+    ) -> Self {
+        Self {
+            engine,
+            silicon,
+            orders,
+            members: BTreeMap::new(),
+            queue: FairQueue::new(),
+            slots: VecDeque::new(),
+            abandoned: Vec::new(),
+        }
+    }
+
+    /// The thread: until [`Order::Stop`].
+    pub(crate) fn run(mut self, orders: &Receiver<Order<W>>, clock: Clock) {
+        /// Orders taken in a row before the slots are looked after.
+        const BATCH: usize = 256;
+        loop {
+            let first = match self.deadline() {
+                Some(at) => orders.recv_timeout(at.since(clock.now())).ok(),
+                None => orders.recv().ok(),
+            };
+            let now = clock.now();
+            for order in first.into_iter().chain(orders.try_iter()).take(BATCH) {
+                if matches!(order, Order::Stop) {
+                    let vms: Vec<_> = self.members.keys().copied().collect();
+                    vms.into_iter().for_each(|vm| self.dismiss(vm, now));
+                    return;
+                }
+                self.handle(order, now);
+            }
+            self.pump(now);
+        }
+    }
+
+    /// Takes note of an order.
+    pub(crate) fn handle(&mut self, order: Order<W>, now: Time) {
+        match order {
+            Order::Admit(member) => self.admit(member, now),
+            Order::Dismiss(vm) => self.dismiss(vm, now),
+            Order::Submit { vm, job } => {
+                // A refusal means that the VM is gone: nobody is left to tell.
+                let _ = self.queue.push(vm, Waiting::New { job, queued: now }, now);
+            }
+            Order::Cancel { vm, job } => self.cancel(vm, job, now),
+            Order::Fence { generation, fence } => self.fence(generation, fence, now),
+            Order::Stop => {}
+        }
+    }
+
+    /// Keeps the slots filled and the running job in its bounds.
+    pub(crate) fn pump(&mut self, now: Time) {
+        self.give_up_on_stuck_jobs(now);
+        self.fill(now);
+        self.begin(now);
+        self.end_overlong(now);
+        self.end_slice(now);
+    }
+
+    /// When [`pump`](Self::pump) has to be called even if nothing else happens.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        let killed =
+            self.slots.iter().filter_map(|slot| slot.killed.map(|(at, _)| at + KILL_GRACE));
+        killed.chain(self.budget_end()).chain(self.slice_end()).min()
+    }
+
+    // Membership.
+
+    fn admit(&mut self, member: Arc<Member<W>>, now: Time) {
+        let vm = member.vm;
+        self.kill_slots(vm, now);
+        let waiting = self.queue.clear(vm);
+        self.discard(vm, waiting);
+        self.queue.admit(vm, member.weight);
+        self.members.insert(vm, member);
+    }
+
+    fn dismiss(&mut self, vm: VmId, now: Time) {
+        self.kill_slots(vm, now);
+        let waiting = self.queue.remove(vm);
+        self.discard(vm, waiting);
+        self.members.remove(&vm);
+    }
+
+    fn kill_slots(&mut self, vm: VmId, now: Time) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.member.vm == vm) {
+            forget(&*self.silicon, self.engine, slot, now);
+        }
+    }
+
+    fn discard(&self, vm: VmId, waiting: impl IntoIterator<Item = Waiting<W>>) {
+        for job in waiting {
+            if let Waiting::Kept { job, .. } = job {
+                self.silicon.kill(self.engine, vm, job, cancelled());
+            }
+            if let Some(counters) = self.members.get(&vm).and_then(|m| self.counters(m)) {
+                counters.killed();
+            }
+        }
+    }
+
+    fn cancel(&mut self, vm: VmId, job: JobId, now: Time) {
+        let Some(generation) = self.members.get(&vm).map(|member| member.generation) else {
+            return;
+        };
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.is(vm, generation, job)) {
+            forget(&*self.silicon, self.engine, slot, now);
+        } else if let Some(waiting) = self.queue.take(vm, |waiting| waiting.id() == job) {
+            self.discard(vm, [waiting]);
+        }
+    }
+
+    // Slots.
+
+    fn fill(&mut self, now: Time) {
+        let limits = self.silicon.limits();
+        let (depth, preemption) = (limits.queue_depth.max(1), limits.preemption);
+        while self.slots.len() < depth {
+            let apart = preemption && self.queue.members() > 1;
+            let slots = &self.slots;
+            let may = |vm| !apart || slots.iter().all(|slot| slot.member.vm != vm);
+            let Some((vm, waiting)) = self.queue.pop(now, may) else { return };
+            let Some(member) = self.members.get(&vm).cloned() else { continue };
+            let slot = self.start(member, waiting);
+            let failed = slot.end.is_some();
+            self.slots.push_back(slot);
+            if failed {
+                self.queue.charge(vm, Duration::ZERO);
+                self.settle();
+            }
+        }
+    }
+
+    /// Hands a job to silicon.
+    fn start(&self, member: Arc<Member<W>>, waiting: Waiting<W>) -> Slot<W> {
+        let orders = self.orders.clone();
+        let generation = member.generation;
+        let ticket = Ticket::new(member.vm, waiting.id(), move |fence| {
+            // The executor is gone only when the mediator is.
+            let _ = orders.send(Order::Fence { generation, fence });
+        });
+        let id = waiting.id();
+        let (queued, used, started) = match waiting {
+            Waiting::New { job, queued } => {
+                let pinned = member.residency.pin(job.space, job.context, self.engine);
+                let started = pinned.and_then(|pin| {
+                    self.silicon.submit(self.engine, pin.context(), job.work, ticket)?;
+                    Ok(pin)
+                });
+                (Some(queued), Duration::ZERO, started)
+            }
+            Waiting::Kept { pin, used, .. } => {
+                (None, used, self.silicon.resume(self.engine, ticket).map(|()| pin))
+            }
+        };
+        let (pin, end) = match started {
+            Ok(pin) => (Some(pin), None),
+            Err(error) => {
+                let reason = Reason::new("silicon/submit", error.to_string());
+                (None, Some(JobEnd::Fault(reason)))
+            }
+        };
+        Slot {
+            member,
+            job: id,
+            pin,
+            queued,
+            running: None,
+            used,
+            preempting: false,
+            killed: None,
+            end,
+        }
+    }
+
+    /// The first job on silicon runs.
+    fn begin(&mut self, now: Time) {
+        let engine = usize::from(self.engine.0);
+        let Some(slot) = self.slots.iter_mut().find(|slot| slot.end.is_none()) else { return };
+        slot.running.get_or_insert(now);
+        if let Some(queued) = slot.queued.take()
+            && let Some(counters) = slot.member.counters.get(engine)
+        {
+            counters.waited(now.since(queued));
+        }
+    }
+
+    fn fence(&mut self, generation: u64, fence: Fence, now: Time) {
+        let Fence { vm, job, outcome, began, ended } = fence;
+        self.abandoned.retain(|slot| !slot.is(vm, generation, job));
+        let found = |slot: &Slot<W>| slot.end.is_none() && slot.is(vm, generation, job);
+        let Some(index) = self.slots.iter().position(found) else { return };
+        let used = ended.since(began);
+        self.queue.charge(vm, used);
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        if let Some(counters) = slot.member.counters.get(usize::from(self.engine.0)) {
+            counters.used(used);
+        }
+        match outcome {
+            Outcome::Ended(end) => slot.end = Some(end),
+            Outcome::Preempted if slot.killed.is_some() => {
+                self.silicon.kill(self.engine, vm, job, cancelled());
+                slot.end = Some(JobEnd::Killed(cancelled()));
+            }
+            Outcome::Preempted => {
+                if let Some(Slot { member, pin: Some(pin), used: before, .. }) =
+                    self.slots.remove(index)
+                {
+                    if let Some(counters) = self.counters(&member) {
+                        counters.preempted();
+                    }
+                    let kept = Waiting::Kept { job, pin, used: before.saturating_add(used) };
+                    let _ = self.queue.push_front(vm, kept, now);
+                }
+            }
+        }
+        self.settle();
+    }
+
+    /// Delivers ends, each after the ends of what its VM had handed out before.
+    fn settle(&mut self) {
+        let is_due = |slots: &VecDeque<Slot<W>>, index: usize| {
+            slots.get(index).is_some_and(|slot| {
+                let open = |earlier: &Slot<W>| earlier.end.is_none() && earlier.same_vm(slot);
+                slot.end.is_some() && !slots.iter().take(index).any(open)
+            })
+        };
+        while let Some(index) = (0..self.slots.len()).find(|&index| is_due(&self.slots, index)) {
+            if let Some(mut slot) = self.slots.remove(index)
+                && let Some(end) = slot.end.take()
+            {
+                self.deliver(&slot, end);
+            }
+        }
+    }
+
+    fn deliver(&self, slot: &Slot<W>, end: JobEnd) {
+        if let Some(counters) = self.counters(&slot.member) {
+            match end {
+                JobEnd::Done => counters.finished(),
+                JobEnd::Fault(_) => counters.faulted(),
+                JobEnd::Killed(_) => counters.killed(),
+            }
+        }
+        if !matches!(slot.killed, Some((_, Report::Forget))) {
+            slot.member.mailbox.ended(slot.member.generation, slot.job, end);
+        }
+    }
+
+    fn counters<'m>(&self, member: &'m Member<W>) -> Option<&'m EngineCounters> {
+        member.counters.get(usize::from(self.engine.0))
+    }
+
+    // Time.
+
+    /// The job that runs, unless it is already being ended.
+    fn running(&self) -> Option<(usize, &Slot<W>, Time)> {
+        let (index, slot) = self.slots.iter().enumerate().find(|(_, slot)| slot.end.is_none())?;
+        (slot.killed.is_none()).then_some((index, slot, slot.running?))
+    }
+
+    fn budget_end(&self) -> Option<Time> {
+        let (_, slot, since) = self.running()?;
+        Some(since + slot.member.budget.saturating_sub(slot.used))
+    }
+
+    fn end_overlong(&mut self, now: Time) {
+        if self.budget_end().is_none_or(|end| now < end) {
+            return;
+        }
+        let Some((index, ..)) = self.running() else { return };
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        slot.killed = Some((now, Report::Deliver));
+        let budget = slot.member.budget;
+        let why = Reason::new("budget/time", format!("the job ran for more than {budget:?}"));
+        self.silicon.kill(self.engine, slot.member.vm, slot.job, why);
+    }
+
+    /// When the running job must make room, if anybody waits and it can.
+    fn slice_end(&self) -> Option<Time> {
+        let (index, slot, since) = self.running()?;
+        if !self.silicon.limits().preemption || slot.preempting {
+            return None;
+        }
+        let vm = slot.member.vm;
+        let behind = || self.slots.iter().skip(index + 1);
+        if behind().any(|other| other.same_vm(slot)) {
+            return None;
+        }
+        let competed = self.queue.others_wait(vm) || behind().any(|other| other.killed.is_none());
+        competed.then(|| since + ROUND.mul_f64(self.queue.part(vm)).max(LEAST_SLICE))
+    }
+
+    fn end_slice(&mut self, now: Time) {
+        if self.slice_end().is_none_or(|end| now < end) {
+            return;
+        }
+        let Some((index, ..)) = self.running() else { return };
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.preempting = true;
+            self.silicon.preempt(self.engine);
+        }
+    }
+
+    fn give_up_on_stuck_jobs(&mut self, now: Time) {
+        let stuck = |slot: &Slot<W>| {
+            slot.end.is_none() && slot.killed.is_some_and(|(at, _)| now >= at + KILL_GRACE)
+        };
+        while let Some(index) = self.slots.iter().position(stuck) {
+            let Some(slot) = self.slots.remove(index) else { return };
+            let ran = slot.running.map_or(Duration::ZERO, |since| now.since(since));
+            self.queue.charge(slot.member.vm, ran);
+            log::warn!("{:?} of {:?}: silicon does not let go of it", slot.job, slot.member.vm);
+            let why = Reason::new("silicon/unresponsive", "silicon did not stop a killed job");
+            self.deliver(&slot, JobEnd::Killed(why));
+            self.abandoned.push(slot);
+        }
+    }
+}
+
+/// Kills a job on silicon of which nobody wants to hear any more.
+fn forget<W: Send + 'static>(
+    silicon: &dyn Silicon<Work = W>,
+    engine: EngineId,
+    slot: &mut Slot<W>,
+    now: Time,
+) {
+    let first = slot.killed.is_none() && slot.end.is_none();
+    let at = slot.killed.map_or(now, |(at, _)| at);
+    slot.killed = Some((at, Report::Forget));
+    if first {
+        silicon.kill(engine, slot.member.vm, slot.job, cancelled());
+    }
+}
+
+fn cancelled() -> Reason {
+    Reason::new("job/cancelled", "its VM does not want it any more")
+}
+
+impl<W: Send + 'static> fmt::Debug for Executor<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executor")
+            .field("engine", &self.engine)
+            .field("members", &self.members.len())
+            .field("slots", &self.slots.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[path = "executor_tests.rs"]
+mod tests;

@@ -1,0 +1,177 @@
+//! A virtual GPU behind glass: whatever goes wrong in it stays in it.
+//!
+//! A device that is quarantined answers reads with zeros and drops writes until its next reset. A device that
+//! panicked is never called again; its next reset builds a new one.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::{
+    Clock, Effects, GuestRam, JobEnd, JobId, Place, Reason, RegionInfo, Reset, ScanOut, Time,
+    VirtualGpu, VmId,
+};
+
+use super::Details;
+
+/// What a virtual GPU is built with.
+#[derive(Clone, Debug)]
+pub struct DeviceSetup {
+    /// Whose it is.
+    pub vm: VmId,
+    /// The guest's memory; empty until its VMM connects.
+    pub ram: GuestRam,
+    /// The clock by which [`Effects::now`] goes.
+    pub clock: Clock,
+}
+
+/// Builds a VM's virtual GPU: at start, and again after one that panicked or lost its memory.
+pub type DeviceFactory<W> = Box<dyn FnMut(DeviceSetup) -> Box<dyn VirtualGpu<W>> + Send>;
+
+pub(crate) struct Guarded<W> {
+    factory: DeviceFactory<W>,
+    setup: DeviceSetup,
+    /// `None` once it panicked.
+    device: Option<Box<dyn VirtualGpu<W>>>,
+    regions: Vec<RegionInfo>,
+    quarantine: Option<Reason>,
+}
+
+impl<W> Guarded<W> {
+    pub(crate) fn new(mut factory: DeviceFactory<W>, setup: DeviceSetup) -> Result<Self, Reason> {
+        let device = build(&mut factory, &setup)?;
+        let regions = device.regions().to_vec();
+        Ok(Self { factory, setup, device: Some(device), regions, quarantine: None })
+    }
+
+    pub(crate) fn ram(&self) -> &GuestRam {
+        &self.setup.ram
+    }
+
+    pub(crate) fn regions(&self) -> &[RegionInfo] {
+        &self.regions
+    }
+
+    pub(crate) fn quarantine(&self) -> Option<&Reason> {
+        self.quarantine.as_ref()
+    }
+
+    /// Cuts the device off. The first reason stays.
+    pub(crate) fn cut_off(&mut self, why: Reason) {
+        self.quarantine.get_or_insert(why);
+    }
+
+    /// Calls the device, unless it is cut off.
+    fn call<R>(
+        &mut self,
+        fx: &mut Effects<W>,
+        call: impl FnOnce(&mut dyn VirtualGpu<W>, &mut Effects<W>) -> R,
+    ) -> Option<R> {
+        if self.quarantine.is_some() { None } else { self.observe(fx, call) }
+    }
+
+    /// Calls the device, cut off or not: for operators, who want to know why.
+    fn observe<R>(
+        &mut self,
+        fx: &mut Effects<W>,
+        call: impl FnOnce(&mut dyn VirtualGpu<W>, &mut Effects<W>) -> R,
+    ) -> Option<R> {
+        let device = self.device.as_mut()?;
+        // The device is dropped when it panics, so nobody sees what state that left.
+        match catch_unwind(AssertUnwindSafe(|| call(&mut **device, fx))) {
+            Ok(answer) => Some(answer),
+            Err(panic) => {
+                *fx = Effects::at(fx.now);
+                fx.quarantine = Some(Reason::new("internal/panic", message(&*panic)));
+                self.discard();
+                None
+            }
+        }
+    }
+
+    /// Drops a device that panicked. Its destructor may panic as well.
+    fn discard(&mut self) {
+        let device = self.device.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(device)));
+    }
+
+    pub(crate) fn read(&mut self, at: Place, to: &mut [u8], fx: &mut Effects<W>) {
+        if self.call(fx, |device, fx| device.read(at, to, fx)).is_none() {
+            to.fill(0);
+        }
+    }
+
+    pub(crate) fn write(&mut self, at: Place, from: &[u8], fx: &mut Effects<W>) {
+        self.call(fx, |device, fx| device.write(at, from, fx));
+    }
+
+    pub(crate) fn finished(&mut self, job: JobId, end: JobEnd, fx: &mut Effects<W>) {
+        self.call(fx, |device, fx| device.finished(job, end, fx));
+    }
+
+    pub(crate) fn tick(&mut self, fx: &mut Effects<W>) -> Option<Time> {
+        self.call(fx, |device, fx| device.tick(fx)).flatten()
+    }
+
+    pub(crate) fn scan_out(&mut self, fx: &mut Effects<W>) -> ScanOut {
+        self.observe(fx, |device, _| device.scan_out()).unwrap_or_default()
+    }
+
+    pub(crate) fn details(&mut self, fx: &mut Effects<W>) -> Details {
+        let memory = self.ram().mapped_bytes();
+        let details = self.observe(fx, |device, _| {
+            let ScanOut { mode, frames, .. } = device.scan_out();
+            let (unknown, counters) = (device.unknown_accesses(), device.counters());
+            Details { unknown, counters, mode, frames, memory }
+        });
+        details.unwrap_or(Details { memory, ..Details::default() })
+    }
+
+    /// Back to the state after power-on, out of quarantine. Memory that vanished stays vanished until the VMM is gone.
+    pub(crate) fn reset(&mut self, kind: Reset, fx: &mut Effects<W>) {
+        self.quarantine = None;
+        self.call(fx, |device, fx| device.reset(kind, fx));
+        if self.device.is_none() {
+            self.rebuild(fx);
+        }
+    }
+
+    /// A new device for `ram`.
+    pub(crate) fn replace_memory(&mut self, ram: GuestRam, fx: &mut Effects<W>) {
+        self.setup.ram = ram;
+        self.discard();
+        self.quarantine = None;
+        self.rebuild(fx);
+    }
+
+    fn rebuild(&mut self, fx: &mut Effects<W>) {
+        *fx = Effects::at(fx.now);
+        match build(&mut self.factory, &self.setup) {
+            Ok(device) => self.device = Some(device),
+            Err(why) => fx.quarantine = Some(why),
+        }
+    }
+}
+
+fn build<W>(
+    factory: &mut DeviceFactory<W>,
+    setup: &DeviceSetup,
+) -> Result<Box<dyn VirtualGpu<W>>, Reason> {
+    catch_unwind(AssertUnwindSafe(|| factory(setup.clone())))
+        .map_err(|panic| Reason::new("internal/panic", message(&*panic)))
+}
+
+/// What a panic says.
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("the device model panicked: {}", text.unwrap_or("(no message)"))
+}
+
+impl<W> fmt::Debug for Guarded<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guarded")
+            .field("vm", &self.setup.vm)
+            .field("quarantine", &self.quarantine)
+            .finish_non_exhaustive()
+    }
+}

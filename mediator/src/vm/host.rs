@@ -1,0 +1,412 @@
+//! The daemon's side of one VM, without its transport: the device, its memory, and its jobs on their way.
+//!
+//! All of it belongs to the VM's thread alone.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+
+use rustix::io::Errno;
+
+use super::{DeviceFactory, DeviceSetup, Guarded, Mail, Question, VmHandle, VmState};
+use crate::memory::{MapError, MapRequest, MemoryQuota, SealPolicy};
+use crate::scheduler::{Member, Order, Residency};
+use crate::transport::vfio_user::{Device, Interrupt};
+use crate::{
+    Clock, Effects, EngineId, GuestAddress, GuestRam, Job, JobEnd, JobId, Place, Reason,
+    RegionInfo, Reset, Silicon, Time, Vector,
+};
+
+/// How much of the host one VM may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// Guest memory mapped at a time.
+    pub memory: MemoryQuota,
+    /// Jobs on their way at a time, for each engine.
+    pub jobs: usize,
+    /// Engine time that one job may take.
+    pub job_time: Duration,
+}
+
+impl Default for Quotas {
+    /// 64 GiB, 1024 jobs, 10 s.
+    fn default() -> Self {
+        Self { memory: MemoryQuota::default(), jobs: 1024, job_time: Duration::from_secs(10) }
+    }
+}
+
+/// What a VM's thread needs of the mediator.
+pub(crate) struct Surroundings<W: Send + 'static> {
+    pub(crate) clock: Clock,
+    pub(crate) silicon: Arc<dyn Silicon<Work = W>>,
+    /// One for each engine.
+    pub(crate) executors: Vec<Sender<Order<W>>>,
+}
+
+pub(crate) struct Host<W: Send + 'static> {
+    handle: VmHandle,
+    quotas: Quotas,
+    seals: SealPolicy,
+    around: Surroundings<W>,
+    device: Guarded<W>,
+    /// Jobs that were handed out and have not ended.
+    out: HashMap<JobId, EngineId>,
+    depths: Vec<usize>,
+    /// Jobs that were refused at the door; their ends are still to be told to the device.
+    refused: VecDeque<(JobId, Reason)>,
+    /// Where the VMM wants each interrupt vector signalled.
+    vectors: HashMap<u16, Interrupt>,
+    /// Counts resets.
+    generation: u64,
+    connected: bool,
+}
+
+/// Refused jobs whose ends the device is told of in a row.
+const REFUSALS: usize = 64;
+
+impl<W: Send + 'static> Host<W> {
+    pub(crate) fn new(
+        handle: VmHandle,
+        quotas: Quotas,
+        seals: SealPolicy,
+        around: Surroundings<W>,
+        factory: DeviceFactory<W>,
+    ) -> Result<Self, Reason> {
+        let ram = GuestRam::with_policy(quotas.memory, seals);
+        let setup = DeviceSetup { vm: handle.id(), ram, clock: around.clock };
+        let device = Guarded::new(factory, setup)?;
+        let depths = vec![0; around.executors.len()];
+        Ok(Self {
+            handle,
+            quotas,
+            seals,
+            around,
+            device,
+            out: HashMap::new(),
+            depths,
+            refused: VecDeque::new(),
+            vectors: HashMap::new(),
+            generation: 0,
+            connected: false,
+        })
+    }
+
+    pub(crate) fn handle(&self) -> &VmHandle {
+        &self.handle
+    }
+
+    pub(crate) fn ram(&self) -> &GuestRam {
+        self.device.ram()
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        self.around.clock
+    }
+
+    // What the VMM does.
+
+    /// A VMM has connected.
+    pub(crate) fn connected(&mut self) {
+        self.handle.count_connection();
+        self.connected = true;
+        self.join();
+        self.show_state();
+    }
+
+    /// The VMM is gone. Nothing of its guest stays behind.
+    pub(crate) fn disconnected(&mut self) {
+        self.connected = false;
+        self.drop_jobs();
+        self.orders().for_each(|executor| send(executor, Order::Dismiss(self.handle.id())));
+        self.call(|device, fx| device.reset(Reset::Disconnect, fx));
+        if let Err(error) = self.ram().unmap_all() {
+            log::warn!("{}: {error}", self.handle.name());
+        }
+        if self.ram().faulted() {
+            let ram = GuestRam::with_policy(self.quotas.memory, self.seals);
+            self.call(|device, fx| device.replace_memory(ram, fx));
+        }
+        self.vectors.clear();
+        self.show_state();
+    }
+
+    /// The device goes back to its state after power-on; its jobs are killed.
+    fn power_cycle(&mut self) {
+        self.handle.count_reset();
+        self.drop_jobs();
+        if self.connected {
+            self.join();
+        }
+        self.call(|device, fx| device.reset(Reset::Device, fx));
+        self.show_state();
+    }
+
+    // What the mediator does.
+
+    /// Whether the thread goes on.
+    pub(crate) fn mail(&mut self, mail: Mail) -> bool {
+        match mail {
+            Mail::Ended { generation, job, end } => {
+                if generation == self.generation && self.forget(job).is_some() {
+                    self.call(|device, fx| device.finished(job, end, fx));
+                }
+            }
+            Mail::Ask(question) => self.answer(question),
+            Mail::Stop => return false,
+        }
+        true
+    }
+
+    fn answer(&mut self, question: Question) {
+        // Who asked may have lost patience.
+        match question {
+            Question::Details(reply) => {
+                let details = self.call(|device, fx| device.details(fx));
+                let _ = reply.try_send(details);
+            }
+            Question::ScanOut(reply) => {
+                let ram = self.ram().clone();
+                let scan_out = self.call(|device, fx| device.scan_out(fx));
+                let _ = reply.try_send((scan_out, ram));
+            }
+            Question::Reset(reply) => {
+                self.power_cycle();
+                let _ = reply.try_send(());
+            }
+        }
+    }
+
+    /// What is due by time. Returns when it wants to be called next.
+    pub(crate) fn tick(&mut self) -> Option<Time> {
+        for _ in 0..REFUSALS {
+            let Some((job, why)) = self.refused.pop_front() else { break };
+            self.call(|device, fx| device.finished(job, JobEnd::Fault(why), fx));
+        }
+        if self.device.quarantine().is_none() && self.ram().faulted() {
+            self.quarantine(Reason::new("memory/vanished", "guest memory vanished under vgate"));
+        }
+        let next = self.call(|device, fx| device.tick(fx));
+        if self.refused.is_empty() { next } else { Some(self.around.clock.now()) }
+    }
+
+    /// The thread ends.
+    pub(crate) fn stop(&mut self) {
+        self.disconnected();
+        self.handle.set_state(VmState::Stopped);
+    }
+
+    // The device and its effects.
+
+    fn call<R>(&mut self, call: impl FnOnce(&mut Guarded<W>, &mut Effects<W>) -> R) -> R {
+        let mut fx = Effects::at(self.around.clock.now());
+        let answer = call(&mut self.device, &mut fx);
+        if !fx.is_empty() {
+            self.apply(fx);
+        }
+        answer
+    }
+
+    fn apply(&mut self, fx: Effects<W>) {
+        for why in &fx.failed {
+            self.note(why, "a request failed");
+        }
+        for job in fx.cancel {
+            if let Some(engine) = self.forget(job)
+                && let Some(executor) = self.around.executors.get(usize::from(engine.0))
+            {
+                send(executor, Order::Cancel { vm: self.handle.id(), job });
+            }
+        }
+        for job in fx.jobs {
+            self.submit(job);
+        }
+        fx.interrupts.into_iter().for_each(|vector| self.interrupt(vector));
+        if let Some(why) = fx.quarantine {
+            self.quarantine(why);
+        }
+    }
+
+    fn interrupt(&self, vector: Vector) {
+        // A guest that enabled no interrupts polls.
+        let Some(interrupt) = self.vectors.get(&vector.0) else { return };
+        match interrupt.signal() {
+            Ok(()) => self.handle.count_interrupt(),
+            Err(error) => {
+                let why = Reason::new("transport/interrupt", error.to_string());
+                self.note(&why, "an interrupt was lost");
+            }
+        }
+    }
+
+    fn submit(&mut self, job: Job<W>) {
+        let (id, engine) = (job.id, usize::from(job.engine.0));
+        let counters = self.handle.engine_counters().get(engine);
+        let (Some(executor), Some(depth), Some(counters)) =
+            (self.around.executors.get(engine), self.depths.get_mut(engine), counters)
+        else {
+            return self.refuse(id, Reason::new("job/engine", format!("no engine {engine}")));
+        };
+        counters.submitted();
+        let limit = self.quotas.jobs;
+        if *depth >= limit {
+            counters.faulted();
+            let why = format!("more than {limit} jobs on their way to one engine");
+            return self.refuse(id, Reason::new("quota/jobs", why));
+        }
+        if !self.connected {
+            counters.faulted();
+            return self.refuse(id, Reason::new("job/disconnected", "no VMM is connected"));
+        }
+        *depth += 1;
+        counters.set_depth(*depth);
+        self.out.insert(id, job.engine);
+        send(executor, Order::Submit { vm: self.handle.id(), job });
+    }
+
+    fn refuse(&mut self, job: JobId, why: Reason) {
+        self.note(&why, "a job was refused");
+        self.refused.push_back((job, why));
+        if self.refused.len() > self.quotas.jobs {
+            let why = "as many jobs refused as may be on their way";
+            self.quarantine(Reason::new("quota/jobs", why));
+        }
+    }
+
+    fn refuse_memory(&self, error: &MapError) -> Errno {
+        let rule = match error {
+            MapError::TooManyRegions(_) | MapError::TooMuchMemory(..) => "quota/memory",
+            _ => "memory/map",
+        };
+        self.note(&Reason::new(rule, error.to_string()), "memory was refused");
+        error.errno()
+    }
+
+    /// Takes a job off the books.
+    fn forget(&mut self, job: JobId) -> Option<EngineId> {
+        self.refused.retain(|(refused, _)| *refused != job);
+        let engine = self.out.remove(&job)?;
+        let index = usize::from(engine.0);
+        if let Some(depth) = self.depths.get_mut(index) {
+            *depth = depth.saturating_sub(1);
+            if let Some(counters) = self.handle.engine_counters().get(index) {
+                counters.set_depth(*depth);
+            }
+        }
+        Some(engine)
+    }
+
+    /// Cuts the guest off from the GPU until its next device reset.
+    fn quarantine(&mut self, why: Reason) {
+        self.note(&why, "quarantined");
+        self.device.cut_off(why);
+        self.drop_jobs();
+        self.orders().for_each(|executor| send(executor, Order::Dismiss(self.handle.id())));
+        self.show_state();
+    }
+
+    /// From here on ends of earlier jobs are not the device's any more.
+    fn drop_jobs(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+        self.out.clear();
+        self.refused.clear();
+        self.depths.fill(0);
+        self.handle.engine_counters().iter().for_each(|counters| counters.set_depth(0));
+    }
+
+    /// Joins the executors anew: what the VM had there is dropped.
+    fn join(&mut self) {
+        let vm = self.handle.id();
+        let ram = self.ram().clone();
+        let member = Arc::new(Member {
+            vm,
+            generation: self.generation,
+            weight: self.handle.weight(),
+            budget: self.quotas.job_time,
+            residency: Arc::new(Residency::new(vm, ram, Arc::clone(&self.around.silicon))),
+            counters: Arc::clone(self.handle.engine_counters()),
+            mailbox: self.handle.mailbox().clone(),
+        });
+        self.orders().for_each(|executor| send(executor, Order::Admit(Arc::clone(&member))));
+    }
+
+    fn orders(&self) -> impl Iterator<Item = &Sender<Order<W>>> {
+        self.around.executors.iter()
+    }
+
+    fn show_state(&self) {
+        self.handle.set_state(match self.device.quarantine() {
+            Some(why) => VmState::Quarantined(why.clone()),
+            None if self.connected => VmState::Connected,
+            None => VmState::Waiting,
+        });
+    }
+
+    /// Counts a reason, and logs it: the first ones, then ever more rarely.
+    pub(super) fn note(&self, why: &Reason, what: &str) {
+        let count = self.handle.count_reason(why.rule);
+        if count <= 4 || count.is_power_of_two() {
+            log::warn!("{}: {what}: {why} ({count} so far)", self.handle.name());
+        }
+    }
+}
+
+/// What the VMM asks for.
+impl<W: Send + 'static> Device for Host<W> {
+    fn regions(&self) -> &[RegionInfo] {
+        self.device.regions()
+    }
+
+    fn max_maps(&self) -> u16 {
+        u16::try_from(self.quotas.memory.regions).unwrap_or(u16::MAX)
+    }
+
+    fn read(&mut self, at: Place, to: &mut [u8]) {
+        self.handle.count_trap();
+        self.call(|device, fx| device.read(at, to, fx));
+    }
+
+    fn write(&mut self, at: Place, from: &[u8]) {
+        self.handle.count_trap();
+        self.call(|device, fx| device.write(at, from, fx));
+    }
+
+    fn map(&mut self, request: MapRequest) -> Result<(), Errno> {
+        let mapped = self.ram().map(request);
+        mapped.map_err(|error| self.refuse_memory(&error))
+    }
+
+    fn unmap(&mut self, at: GuestAddress, len: u64) -> Result<(), Errno> {
+        let unmapped = self.ram().unmap(at, len);
+        unmapped.map_err(|error| self.refuse_memory(&error))
+    }
+
+    fn unmap_all(&mut self) -> Result<(), Errno> {
+        let unmapped = self.ram().unmap_all();
+        unmapped.map_err(|error| self.refuse_memory(&error))
+    }
+
+    fn set_interrupt(&mut self, vector: Vector, to: Option<Interrupt>) {
+        match to {
+            Some(interrupt) => self.vectors.insert(vector.0, interrupt),
+            None => self.vectors.remove(&vector.0),
+        };
+    }
+
+    fn reset(&mut self) {
+        self.power_cycle();
+    }
+}
+
+/// An executor that is gone has no more use for orders: the mediator shuts down.
+fn send<W: Send + 'static>(executor: &Sender<Order<W>>, order: Order<W>) {
+    let _ = executor.send(order);
+}
+
+impl<W: Send + 'static> fmt::Debug for Host<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").field("vm", &self.handle.name()).finish_non_exhaustive()
+    }
+}

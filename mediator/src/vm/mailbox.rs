@@ -1,0 +1,102 @@
+//! The mailbox of a VM's thread: how the rest of the mediator talks to it.
+//!
+//! A channel carries the mail, an eventfd wakes the thread, which waits in `poll`.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::{read, write};
+
+use crate::{GuestRam, JobEnd, JobId, ScanOut, UnknownAccess};
+
+/// What a VM's thread is told.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    /// A job ended.
+    Ended { generation: u64, job: JobId, end: JobEnd },
+    /// Somebody wants to know something. A reply that nobody waits for any more is dropped.
+    Ask(Question),
+    /// The mediator shuts down.
+    Stop,
+}
+
+/// What control asks a VM's thread.
+#[derive(Debug)]
+pub(crate) enum Question {
+    /// What only the device knows.
+    Details(Sender<Details>),
+    /// What the display shows.
+    ScanOut(Sender<(ScanOut, GuestRam)>),
+    /// Reset the device.
+    Reset(Sender<()>),
+}
+
+/// What only the device knows.
+#[derive(Clone, Debug, Default)]
+pub struct Details {
+    /// Registers without a meaning to the device that the guest touched.
+    pub unknown: Vec<UnknownAccess>,
+    /// The device's own counters.
+    pub counters: Vec<(&'static str, u64)>,
+    /// Width and height of the display's mode in pixels.
+    pub mode: Option<(u32, u32)>,
+    /// Frames since the display was switched on.
+    pub frames: u64,
+    /// Guest memory mapped here, in bytes.
+    pub memory: u64,
+}
+
+/// The receiving side.
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    mail: Receiver<Mail>,
+    bell: Arc<OwnedFd>,
+}
+
+/// The sending side. Sending never waits.
+#[derive(Clone, Debug)]
+pub(crate) struct MailboxSender {
+    mail: Sender<Mail>,
+    bell: Arc<OwnedFd>,
+}
+
+impl Mailbox {
+    /// A mailbox and its sending side.
+    pub(crate) fn new() -> std::io::Result<(Self, MailboxSender)> {
+        let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        // Unbounded, but not endless: a VM's jobs on their way are limited by its quota.
+        let (sender, mail) = crossbeam_channel::unbounded();
+        Ok((Self { mail, bell: Arc::clone(&bell) }, MailboxSender { mail: sender, bell }))
+    }
+
+    /// What to poll for input.
+    pub(crate) fn bell(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+
+    /// Stops the bell. To be called before the mail is taken, so that none is overlooked.
+    pub(crate) fn silence(&self) {
+        // It fails only when the bell does not ring.
+        let _ = read(&*self.bell, &mut [0; 8]);
+    }
+
+    /// The next mail, if there is any.
+    pub(crate) fn take(&self) -> Option<Mail> {
+        self.mail.try_recv().ok()
+    }
+}
+
+impl MailboxSender {
+    pub(crate) fn ended(&self, generation: u64, job: JobId, end: JobEnd) {
+        self.send(Mail::Ended { generation, job, end });
+    }
+
+    pub(crate) fn send(&self, mail: Mail) {
+        if self.mail.send(mail).is_ok() {
+            // It fails only when the bell rings already, 2^64 times.
+            let _ = write(&*self.bell, &1_u64.to_ne_bytes());
+        }
+    }
+}

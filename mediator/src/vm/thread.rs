@@ -1,0 +1,189 @@
+//! The thread of a VM: waits for its VMM, for mail, and for the device's next due time, and never for anything else.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::{Host, Mailbox};
+use crate::transport::vfio_user::{Connection, Disconnect, Listener, Session};
+use crate::{Reason, Time};
+
+/// Messages and mail that are handled in a row before the other is looked at.
+const TURN: usize = 256;
+
+/// How long callers wait when the host has no descriptors for them.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A VM's thread.
+pub(crate) struct VmThread<W: Send + 'static> {
+    host: Host<W>,
+    listener: Listener,
+    mailbox: Mailbox,
+    guest: Option<Guest>,
+    /// Nobody is let in before.
+    accept_after: Time,
+    /// Whether messages or mail are left from the last turn.
+    backlog: bool,
+}
+
+/// A connected VMM.
+struct Guest {
+    connection: Connection,
+    session: Session,
+}
+
+impl<W: Send + 'static> VmThread<W> {
+    pub(crate) fn new(host: Host<W>, listener: Listener, mailbox: Mailbox) -> Self {
+        let accept_after = Time::default();
+        Self { host, listener, mailbox, guest: None, accept_after, backlog: false }
+    }
+
+    /// Until the mediator shuts down.
+    pub(crate) fn run(mut self) {
+        // The device has its own guard; this one is for our own mistakes. They cost this VM its connection.
+        loop {
+            match catch_unwind(AssertUnwindSafe(|| self.turn())) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(_) => {
+                    let why = Reason::new("internal/panic", "the VM's thread panicked");
+                    self.host.note(&why, "disconnected");
+                    self.hang_up();
+                }
+            }
+        }
+        self.guest = None;
+        self.host.stop();
+    }
+
+    /// One round: wait, then do what is due. Returns whether to go on.
+    fn turn(&mut self) -> bool {
+        let due = self.host.tick();
+        let Events { bell, caller, readable, writable } = self.wait(due);
+        self.backlog = false;
+        if bell && !self.take_mail() {
+            return false;
+        }
+        if let Some(guest) = &mut self.guest {
+            match guest.turn(&mut self.host, readable, writable) {
+                Ok(more) => self.backlog |= more,
+                Err(why) => {
+                    let name = self.host.handle().name();
+                    match why {
+                        Disconnect::Closed => log::info!("{name}: {why}"),
+                        _ => self.host.note(
+                            &Reason::new("transport/protocol", why.to_string()),
+                            "disconnected",
+                        ),
+                    }
+                    self.hang_up();
+                }
+            }
+        }
+        if caller {
+            self.let_in();
+        }
+        true
+    }
+
+    fn wait(&self, due: Option<Time>) -> Events {
+        let now = self.host.clock().now();
+        let paused = now < self.accept_after;
+        let wake = paused.then_some(self.accept_after);
+        let left = if self.backlog {
+            Some(Duration::ZERO)
+        } else {
+            due.into_iter().chain(wake).min().map(|at| at.since(now))
+        };
+        let timeout = left.map(|left| Timespec {
+            tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        });
+
+        let mut fds = vec![PollFd::from_borrowed_fd(self.mailbox.bell(), PollFlags::IN)];
+        let wanted = if paused { PollFlags::empty() } else { PollFlags::IN };
+        fds.push(PollFd::new(&self.listener, wanted));
+        if let Some(Guest { connection, .. }) = &self.guest {
+            let out = if connection.wants_write() { PollFlags::OUT } else { PollFlags::empty() };
+            fds.push(PollFd::new(connection, PollFlags::IN | out));
+        }
+        // Interrupted by a signal: nothing is ready, and the next round comes at once.
+        let _ = poll(&mut fds, timeout.as_ref());
+        let ready = |index: usize| fds.get(index).map_or(PollFlags::empty(), PollFd::revents);
+        let broken = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+        Events {
+            bell: !ready(0).is_empty() || self.backlog,
+            caller: !ready(1).is_empty(),
+            readable: ready(2).intersects(PollFlags::IN | broken),
+            writable: ready(2).intersects(PollFlags::OUT | broken),
+        }
+    }
+
+    /// Returns whether to go on.
+    fn take_mail(&mut self) -> bool {
+        self.mailbox.silence();
+        for _ in 0..TURN {
+            match self.mailbox.take() {
+                Some(mail) if self.host.mail(mail) => {}
+                Some(_) => return false,
+                None => return true,
+            }
+        }
+        self.backlog = true;
+        true
+    }
+
+    fn let_in(&mut self) {
+        match self.listener.accept() {
+            Ok(Some(connection)) => {
+                log::info!("{}: a VMM is connected", self.host.handle().name());
+                self.guest = Some(Guest { connection, session: Session::default() });
+                self.host.connected();
+            }
+            Ok(None) => {}
+            Err(error) => {
+                let why = Reason::new("host/accept", error.to_string());
+                self.host.note(&why, "a VMM could not be let in");
+                self.accept_after = self.host.clock().now() + ACCEPT_PAUSE;
+            }
+        }
+    }
+
+    fn hang_up(&mut self) {
+        self.guest = None;
+        self.host.disconnected();
+    }
+}
+
+/// What there is to do.
+struct Events {
+    bell: bool,
+    caller: bool,
+    readable: bool,
+    writable: bool,
+}
+
+impl Guest {
+    /// Returns whether messages are left.
+    fn turn<W: Send + 'static>(
+        &mut self,
+        host: &mut Host<W>,
+        readable: bool,
+        writable: bool,
+    ) -> Result<bool, Disconnect> {
+        if writable {
+            self.connection.flush()?;
+        }
+        if readable {
+            self.connection.fill()?;
+        }
+        for _ in 0..TURN {
+            let Some(message) = self.connection.next_message()? else { return Ok(false) };
+            if let Some(answer) = self.session.handle(message, host)? {
+                self.connection.send(answer)?;
+            }
+        }
+        Ok(true)
+    }
+}
