@@ -124,8 +124,7 @@ impl<W: Send + 'static> Mediator<W> {
         let id = u32::try_from(self.vms.len()).map_err(|_| StartError::TooMany("VMs"))?;
         let (mailbox, sender) = Mailbox::new().map_err(StartError::Mailbox)?;
         let engines = self.engine_names();
-        let handle =
-            VmHandle::new(VmId(id), name.clone(), socket.clone(), weight, engines, sender);
+        let handle = VmHandle::new(VmId(id), name.clone(), socket.clone(), weight, engines, sender);
         let around = Surroundings {
             clock: self.clock,
             silicon: Arc::clone(&self.silicon),
@@ -149,7 +148,9 @@ impl<W: Send + 'static> Mediator<W> {
     /// [`StartError::Socket`].
     pub fn serve_control(&mut self, path: &Path) -> Result<(), StartError> {
         let server = ControlServer::start(path, self.clock, self.vms.clone());
-        self.control = Some(server.map_err(|e| StartError::Socket(path.to_owned(), e))?);
+        let server = server.map_err(|e| StartError::Socket(path.to_owned(), e))?;
+        // There is one; an earlier one ends on its own.
+        self.control.replace(server).map(ControlServer::stop);
         Ok(())
     }
 
@@ -159,7 +160,7 @@ impl<W: Send + 'static> Mediator<W> {
         &self.vms
     }
 
-    /// Ends everything within two seconds: control first, then the VMs, then the executors. Sockets are removed.
+    /// Ends everything within two seconds: the VMs, then the executors, then control. Sockets are removed.
     ///
     /// # Errors
     /// [`ShutdownError`] with the threads that are stuck.
@@ -176,8 +177,10 @@ impl<W: Send + 'static> Mediator<W> {
             let _ = executor.send(Order::Stop);
         }
         stuck.extend(join(&mut self.executor_threads, deadline));
-        // After the VMs, so that nobody who asked for one is left without an answer for long.
-        self.control = None;
+        // After the VMs: a client that waits for one is told at once that it is gone.
+        let mut control: Vec<_> =
+            self.control.take().map(ControlServer::stop).into_iter().collect();
+        stuck.extend(join(&mut control, deadline));
         if stuck.is_empty() { Ok(()) } else { Err(ShutdownError(stuck)) }
     }
 }

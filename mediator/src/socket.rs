@@ -22,9 +22,8 @@ impl SocketFile {
     /// # Errors
     /// [`io::ErrorKind::AddrInUse`] when somebody listens there, and what the kernel says.
     pub(crate) fn listen(path: &Path) -> io::Result<(UnixListener, Self)> {
-        let is_socket = |stat: &rustix::fs::Stat| {
-            FileType::from_raw_mode(stat.st_mode) == FileType::Socket
-        };
+        let is_socket =
+            |stat: &rustix::fs::Stat| FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
         if rustix::fs::lstat(path).is_ok_and(|stat| is_socket(&stat)) {
             match UnixStream::connect(path) {
                 Ok(_) => return Err(io::ErrorKind::AddrInUse.into()),

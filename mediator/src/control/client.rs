@@ -121,7 +121,7 @@ impl Client {
     }
 }
 
-fn nonsense(error: serde_json::Error) -> ClientError {
+fn nonsense(error: impl std::fmt::Display) -> ClientError {
     ClientError::Nonsense(error.to_string())
 }
 

@@ -26,11 +26,11 @@ const CLIENTS: usize = 8;
 const SILENCE: Duration = Duration::from_secs(60);
 const UNREAD: Duration = Duration::from_secs(5);
 
-/// The control socket's threads. Stops when dropped.
+/// The control socket's threads.
 #[derive(Debug)]
 pub(crate) struct ControlServer {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<()>,
 }
 
 #[derive(Debug)]
@@ -63,22 +63,19 @@ impl ControlServer {
             move || accept(&shared, &listener, &file)
         };
         let thread = std::thread::Builder::new().name("control".into()).spawn(body)?;
-        Ok(Self { shared, thread: Some(thread) })
+        Ok(Self { shared, thread })
     }
 
     /// Another VM.
     pub(crate) fn add(&self, vm: VmHandle) {
         lock(&self.shared.vms).push(vm);
     }
-}
 
-impl Drop for ControlServer {
-    fn drop(&mut self) {
+    /// Asks the threads to end; returns the one that ends last.
+    pub(crate) fn stop(self) -> JoinHandle<()> {
+        // An eventfd that was never written to takes a one.
         let _ = rustix::io::write(&self.shared.stop, &1_u64.to_ne_bytes());
-        if let Some(thread) = self.thread.take() {
-            // A thread that panicked has nothing more to say.
-            let _ = thread.join();
-        }
+        self.thread
     }
 }
 

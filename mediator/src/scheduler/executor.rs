@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ use super::fair::FairQueue;
 use super::{EngineCounters, Pinned, Residency, Weight};
 use crate::vm::MailboxSender;
 use crate::{
-    Clock, EngineId, Fence, Job, JobEnd, JobId, Outcome, Reason, Silicon, Ticket, Time, VmId,
+    Clock, EngineId, Fence, Job, JobEnd, JobId, Outcome, Reason, Silicon, SiliconError, Ticket,
+    Time, VmId,
 };
 
 /// What the time slices of the VMs that compete add up to; each has its part by weight.
@@ -159,12 +161,19 @@ impl<W: Send + 'static> Executor<W> {
             for order in first.into_iter().chain(orders.try_iter()).take(BATCH) {
                 if matches!(order, Order::Stop) {
                     let vms: Vec<_> = self.members.keys().copied().collect();
-                    vms.into_iter().for_each(|vm| self.dismiss(vm, now));
+                    vms.into_iter().for_each(|vm| self.guarded(|own| own.dismiss(vm, now)));
                     return;
                 }
-                self.handle(order, now);
+                self.guarded(|own| own.handle(order, now));
             }
-            self.pump(now);
+            self.guarded(|own| own.pump(now));
+        }
+    }
+
+    /// A panic may cost a job: to its guest that is a hang. It does not cost everybody the engine.
+    fn guarded(&mut self, step: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| step(self))).is_err() {
+            log::error!("the executor of {:?} panicked, and goes on", self.engine);
         }
     }
 
@@ -279,13 +288,15 @@ impl<W: Send + 'static> Executor<W> {
             Waiting::New { job, queued } => {
                 let pinned = member.residency.pin(job.space, job.context, self.engine);
                 let started = pinned.and_then(|pin| {
-                    self.silicon.submit(self.engine, pin.context(), job.work, ticket)?;
+                    let context = pin.context();
+                    survive(|| self.silicon.submit(self.engine, context, job.work, ticket))?;
                     Ok(pin)
                 });
                 (Some(queued), Duration::ZERO, started)
             }
             Waiting::Kept { pin, used, .. } => {
-                (None, used, self.silicon.resume(self.engine, ticket).map(|()| pin))
+                let resumed = survive(|| self.silicon.resume(self.engine, ticket));
+                (None, used, resumed.map(|()| pin))
             }
         };
         let (pin, end) = match started {
@@ -451,6 +462,12 @@ impl<W: Send + 'static> Executor<W> {
             self.abandoned.push(slot);
         }
     }
+}
+
+/// A panic in silicon is a failure of the call.
+fn survive(call: impl FnOnce() -> Result<(), SiliconError>) -> Result<(), SiliconError> {
+    catch_unwind(AssertUnwindSafe(call))
+        .unwrap_or_else(|_| Err(SiliconError::Lost("its driver panicked".to_owned())))
 }
 
 /// Kills a job on silicon of which nobody wants to hear any more.

@@ -264,6 +264,23 @@ fn what_silicon_refuses_is_a_fault_in_order() {
 }
 
 #[test]
+fn a_panic_in_silicon_is_a_fault_of_its_job() {
+    let silicon = NullSilicon::stepped(|length: &Duration| {
+        assert!(*length < Duration::from_secs(1), "as the test wants it");
+        *length
+    });
+    let mut rig = Rig::on(silicon, &[100]);
+    let bad = rig.submit(0, Duration::from_secs(2));
+    let good = rig.submit(0, MS);
+    rig.run(10 * MS);
+    let ends = rig.ends(0);
+    assert!(
+        matches!(&ends[0], (job, JobEnd::Fault(why)) if *job == bad && why.rule == "silicon/submit")
+    );
+    assert_eq!(ends[1..], [(good, JobEnd::Done)]);
+}
+
+#[test]
 fn silicon_that_does_not_let_go_costs_its_job_only() {
     // Virtual time stands still for this silicon, and kills are not answered: its jobs are taken by a ticket that
     // nobody answers.
@@ -359,9 +376,9 @@ proptest! {
             }
         }
         rig.run(Duration::from_secs(10));
-        for vm in 0..3 {
+        for (vm, wanted) in wanted.iter().enumerate() {
             let ended: Vec<_> = rig.ends(vm).into_iter().map(|(job, _)| job).collect();
-            prop_assert_eq!(&ended, &wanted[vm]);
+            prop_assert_eq!(&ended, wanted);
         }
         prop_assert!(rig.executor.slots.is_empty());
     }

@@ -134,11 +134,6 @@ impl<T> FairQueue<T> {
         self.vms.len()
     }
 
-    /// How many jobs of `vm` wait.
-    pub(crate) fn waiting(&self, vm: VmId) -> usize {
-        self.vms.get(&vm).map_or(0, |standing| standing.waiting.len())
-    }
-
     /// Whether any VM but `vm` has a job waiting.
     pub(crate) fn others_wait(&self, vm: VmId) -> bool {
         self.vms.iter().any(|(&other, standing)| other != vm && !standing.waiting.is_empty())
@@ -426,7 +421,7 @@ mod tests {
         queue.push_front(vm, job, Time(0)).unwrap();
         assert_eq!(queue.pop(Time(0), |_| true), Some((VmId(0), 'a')));
         assert_eq!(queue.take(VmId(0), |&job| job == 'b'), Some('b'));
-        assert_eq!(queue.waiting(VmId(0)), 0);
+        assert_eq!(queue.pop(Time(0), |_| true), None);
     }
 
     #[test]

@@ -230,7 +230,7 @@ impl Engine {
                 Some(end) => {
                     let left = end.since(clock.now());
                     let waited = self.changed.wait_timeout(line, left);
-                    waited.map(|(line, _)| line).unwrap_or_else(|e| e.into_inner().0)
+                    waited.unwrap_or_else(PoisonError::into_inner).0
                 }
                 None => self.changed.wait(line).unwrap_or_else(PoisonError::into_inner),
             };

@@ -124,10 +124,9 @@ impl<W: Send + 'static> VmThread<W> {
     fn take_mail(&mut self) -> bool {
         self.mailbox.silence();
         for _ in 0..TURN {
-            match self.mailbox.take() {
-                Some(mail) if self.host.mail(mail) => {}
-                Some(_) => return false,
-                None => return true,
+            let Some(mail) = self.mailbox.take() else { return true };
+            if !self.host.mail(mail) {
+                return false;
             }
         }
         self.backlog = true;
