@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use mediator::VmConfig;
 
+pub(crate) use vm::size;
+
 /// What `vgate run` is to do. Nothing in it is left to check but what only trying can tell.
 #[derive(Debug)]
 pub(crate) struct Config {

@@ -64,10 +64,7 @@ pub(super) fn parse(text: &str) -> Result<File, Problem> {
     toml::from_str(text).map_err(|error| {
         let message = error.message().trim().replace('\n', "; ");
         let hint = nearest(&message).map(|known| format!("; did you mean `{known}`?"));
-        Problem {
-            span: error.span().unwrap_or(0..0),
-            message: message + &hint.unwrap_or_default(),
-        }
+        Problem { span: error.span().unwrap_or(0..0), message: message + &hint.unwrap_or_default() }
     })
 }
 

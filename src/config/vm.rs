@@ -104,7 +104,10 @@ impl Checker<'_> {
 
     fn monitor(&mut self, vm: &file::Vm) -> Option<Vec<u8>> {
         if let (Some(_), Some(edid)) = (&vm.resolution, &vm.edid) {
-            self.problem(edid.span(), "a VM has `resolution` or `edid`, not both: an EDID tells it");
+            self.problem(
+                edid.span(),
+                "a VM has `resolution` or `edid`, not both: an EDID tells it",
+            );
             return None;
         }
         if let Some(path) = &vm.edid {
@@ -175,7 +178,7 @@ pub(crate) fn size(words: &str) -> Result<u64, String> {
 }
 
 /// Reads "10 s", "500 ms", "1m 30s".
-pub(crate) fn duration(words: &str) -> Result<Duration, String> {
+fn duration(words: &str) -> Result<Duration, String> {
     let read: Result<SignedDuration, _> = words.parse();
     let read = read.ok().and_then(|signed| Duration::try_from(signed).ok());
     read.filter(|duration| !duration.is_zero()).ok_or_else(|| {
