@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod command;
+pub mod driver;
 pub mod engine;
 pub mod gtt;
 pub mod silicon;

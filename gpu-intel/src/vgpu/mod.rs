@@ -22,6 +22,8 @@ mod pci;
 mod registers;
 mod ring;
 mod rom;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -25,7 +25,6 @@ const HEADER: &[(usize, &[u8])] = &[
     (0x20, &[0x01, 0, 0, 0]),          // BAR4: I/O.
     (0x2C, &[0x86, 0x80, 0x12, 0x59]), // Subsystem.
     (0x34, &[MSI as u8]),              // First capability.
-    (0x3D, &[0x01]),                   // Interrupt pin A.
     (0x50, &[0xC0, 0x00]),             // GGC: 8 MiB of GGTT entries, no stolen memory.
     (MSI, &[0x05, 0xD0, 0x00, 0x00]),  // MSI, one message, 32-bit; next capability at 0xD0.
     (0xD0, &[0x01, 0x00, 0x03, 0x00]), // Power management 1.2, no states but D0 and D3.

@@ -1,7 +1,7 @@
 //! A mediator over silicon that does nothing, with a simple device, VMMs to torment it, and a victim that wants none
 //! of it.
 
-#![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -26,8 +26,8 @@ pub struct Connection {
     framer: Framer,
     chunk: Box<[u8]>,
     closed: bool,
-    /// Answers, each whole: QEMU takes a header that comes in two pieces for a broken connection. The kernel hands on up
-    /// to 32 KiB as one piece if they are written as one.
+    /// Answers, each whole: QEMU takes a header that comes in two pieces for a broken connection. The kernel
+    /// hands on up to 32 KiB as one piece if they are written as one.
     unsent: VecDeque<Vec<u8>>,
     /// Bytes of the first answer that are sent.
     sent: usize,
@@ -57,8 +57,8 @@ impl Connection {
     /// [`next_message`](Self::next_message) until there is none.
     ///
     /// # Errors
-    /// [`Disconnect`] for a socket or a stream that is broken. That the VMM hung up is told by `next_message`, after the
-    /// last message.
+    /// [`Disconnect`] for a socket or a stream that is broken. That the VMM hung up is told by `next_message`,
+    /// after the last message.
     pub fn fill(&mut self) -> Result<(), Disconnect> {
         for _ in 0..READS {
             if self.closed || self.framer.buffered() > MAX_MESSAGE as usize {

@@ -19,8 +19,8 @@ pub struct Message {
 
 /// Cuts a stream into messages, however it was chopped on its way.
 ///
-/// Descriptors are not part of the stream: the kernel hands them over with some piece of it, and ends that piece with the
-/// piece that they were sent with. So they belong to the message that has the piece's last byte.
+/// Descriptors are not part of the stream: the kernel hands them over with some piece of it, and ends that piece
+/// with the bytes that they were sent with. So they belong to the message that has the piece's last byte.
 #[derive(Debug, Default)]
 pub struct Framer {
     /// The stream from the first byte that is not delivered yet.

@@ -5,7 +5,8 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
-/// An eventfd that the VMM (or KVM itself) waits on.
+/// An eventfd that the VMM (or KVM itself) waits on. It is made non-blocking here. The VMM could undo that and so block
+/// the thread that signals it: its own VM's, nobody else's.
 #[derive(Debug)]
 pub struct Interrupt(OwnedFd);
 

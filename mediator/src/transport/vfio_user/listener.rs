@@ -28,8 +28,8 @@ impl Listener {
     /// Listens at `path`. A socket there on which nobody answers (left by a daemon that was killed) is replaced.
     ///
     /// # Errors
-    /// [`io::ErrorKind::AddrInUse`] when somebody listens there, [`io::ErrorKind::AlreadyExists`] for a file that is not a
-    /// socket, and what the kernel says.
+    /// [`io::ErrorKind::AddrInUse`] when somebody listens there, [`io::ErrorKind::AlreadyExists`] for a file that
+    /// is not a socket, and what the kernel says.
     pub fn bind(path: &Path) -> io::Result<Self> {
         let address = SocketAddrUnix::new(path)?;
         remove_stale(path, &address)?;

@@ -1,5 +1,5 @@
-//! vfio-user: a VMM (QEMU's `vfio-user-pci`) traps its guest's accesses to a PCI device and sends them here, over a Unix
-//! socket. The protocol is QEMU's `docs/interop/vfio-user.rst`.
+//! vfio-user: a VMM (QEMU's `vfio-user-pci`) traps its guest's accesses to a PCI device and sends them here, over a
+//! Unix socket. The protocol is QEMU's `docs/interop/vfio-user.rst`.
 //!
 //! ```text
 //!  socket ──► Connection ──bytes, descriptors──► Framer ──Message──► Session ──calls──► Device

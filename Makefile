@@ -1,0 +1,64 @@
+# `make help` lists what there is. Everything works on Debian 12 or 13 with a Rust toolchain; `make setup` gets the rest.
+
+CARGO ?= cargo
+DEMO_SECONDS ?= 20
+
+# Results stay readable and complete: no colours into a file, no stop at the first crate that fails.
+TEST = $(CARGO) test --no-fail-fast
+# Whole guests take a processor each: one at a time.
+SYSTEM_TEST = $(TEST) --package vgate-tests
+ONE_AT_A_TIME = --test-threads=1 --nocapture
+
+.NOTPARALLEL:
+.PHONY: help setup build demo test test-long format lint unit system fuzz-build docs deny bench spec clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: ## get QEMU, a kernel and the host's packages, if missing
+	@scripts/setup
+
+build: ## build vgate
+	$(CARGO) build --release
+
+demo: setup build ## two guests on one GPU, DEMO_SECONDS=20
+	DEMO_SECONDS=$(DEMO_SECONDS) $(CARGO) run --quiet --release --package vgate-tests --bin demo
+
+test: setup format lint unit system fuzz-build docs deny ## all checks and tests but the long ones
+
+format:
+	$(CARGO) fmt --all --check
+
+lint:
+	$(CARGO) clippy --quiet --workspace --all-targets -- -D warnings
+
+unit: ## the tests that need no guest
+	$(TEST) --workspace --exclude vgate-tests
+
+system: setup ## the tests with guests
+	$(SYSTEM_TEST) -- $(ONE_AT_A_TIME)
+
+fuzz-build:
+	@if [ -d fuzz ]; then $(CARGO) check --quiet --manifest-path fuzz/Cargo.toml; fi
+
+docs: ## the programmer's documentation, in target/doc
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --workspace --no-deps
+
+deny: ## licences and sources of all dependencies
+	@command -v cargo-deny >/dev/null || $(CARGO) install --quiet --locked cargo-deny
+	$(CARGO) deny --log-level error check bans licenses sources
+
+test-long: ## the tests that take long, the other kernels' too
+	scripts/setup 6.1 7.3
+	$(TEST) --workspace --exclude vgate-tests -- --ignored
+	$(SYSTEM_TEST) -- --ignored $(ONE_AT_A_TIME)
+
+bench: ## the benches
+	$(CARGO) bench --package vgate-benches
+
+spec: setup build ## measure what SPECIFICATION.md promises
+	$(CARGO) run --quiet --release --package vgate-tests --bin spec
+
+clean: ## remove what was built and fetched
+	$(CARGO) clean
+	rm -rf target/guest

@@ -1,0 +1,51 @@
+//! What the model counts.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $field:ident: $name:literal,)*) => {
+        #[derive(Debug, Default)]
+        pub(super) struct Counters {
+            $($(#[$doc])* pub(super) $field: Counter,)*
+        }
+
+        impl Counters {
+            pub(super) fn all(&self) -> Vec<(&'static str, u64)> {
+                vec![$(($name, self.$field.0.load(Ordering::Relaxed)),)*]
+            }
+        }
+    };
+}
+
+counters! {
+    /// Commands fetched.
+    commands: "commands",
+    /// Blits done.
+    blits: "blits",
+    /// 3D, media and video commands stepped over.
+    skipped_state: "skipped 3D and media commands",
+    /// Blitter commands that the model does not know.
+    skipped_blits: "skipped blits",
+    /// MI commands that the model does not do.
+    skipped_mi: "skipped MI commands",
+    /// Commands that an unprivileged batch may not use.
+    dropped_commands: "dropped privileged commands",
+    /// Accesses to registers outside of the white list.
+    dropped_registers: "dropped register accesses",
+    /// Interrupts that batches asked for: only rings have them.
+    dropped_notifications: "dropped notifications",
+    /// Jobs that ended with a fault.
+    faults: "faults",
+    /// Jobs preempted.
+    preemptions: "preemptions",
+}
+
+/// One counter. It wraps, in theory.
+#[derive(Debug, Default)]
+pub(super) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(super) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+}

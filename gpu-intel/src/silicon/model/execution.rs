@@ -1,0 +1,258 @@
+//! One job on its way through its batch buffers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mediator::{Clock, Reason};
+
+use super::blitter::{self, Blit, Setup};
+use super::bus::BatchBus;
+use super::context_image::{self, State};
+use super::counters::Counters;
+use super::memory::Memory;
+use super::registers::Registers;
+use crate::command::streamer::{Fault, Step, Streamer};
+use crate::command::{self, length};
+use crate::engine::Engine;
+use crate::gtt::PAGE_SIZE;
+use crate::silicon::Batch;
+
+/// Bytes of commands that are fetched at a time. What is fetched is executed even if memory changes in between, as on
+/// hardware; every jump, and every look at a semaphore, fetches anew.
+const FETCH: u64 = 512;
+
+const ADDRESS_MASK: u64 = 0xffff_ffff_ffff;
+
+/// After so many commands the thread offers its core to others: a batch may loop for as long as its budget lasts.
+const YIELD_EVERY: u32 = 4096;
+
+/// What others ask of a running execution.
+#[derive(Debug, Default)]
+pub(super) struct Stop {
+    /// At the next command.
+    pub(super) preempt: AtomicBool,
+    /// At once: at the next command, or the next row of a blit.
+    pub(super) kill: AtomicBool,
+}
+
+impl Stop {
+    fn wanted(&self) -> bool {
+        self.preempt.load(Ordering::Relaxed) || self.killed()
+    }
+
+    pub(super) fn killed(&self) -> bool {
+        self.kill.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn clear(&self) {
+        self.preempt.store(false, Ordering::Relaxed);
+        self.kill.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Why an execution came to rest.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Pause {
+    /// The batch has ended, the context is saved.
+    Done,
+    /// It cannot go on.
+    Fault(Reason),
+    /// It was asked to stop; it can go on.
+    Stopped,
+    /// A semaphore's condition is not met.
+    Waiting,
+}
+
+enum Progress {
+    Next,
+    Waiting,
+    Done,
+    Killed,
+}
+
+#[derive(Debug)]
+pub(super) struct Execution {
+    batch: Batch,
+    started: bool,
+    streamer: Streamer,
+    setup: Setup,
+    bus: BatchBus,
+    at: u64,
+    /// Where the end of a second-level batch leads.
+    return_to: Option<u64>,
+    fetched_at: u64,
+    fetched: Vec<u32>,
+}
+
+impl Execution {
+    pub(super) fn new(
+        engine: Engine,
+        memory: Memory,
+        batch: Batch,
+        clock: Clock,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            at: batch.start.truncated().0 & !3,
+            batch,
+            started: false,
+            streamer: Streamer::new(engine, false),
+            setup: Setup::default(),
+            bus: BatchBus { memory, registers: Registers::new(engine), clock, counters },
+            return_to: None,
+            fetched_at: 0,
+            fetched: Vec::new(),
+        }
+    }
+
+    /// The TLB forgets everything: the guest may have changed its tables before it submitted this.
+    pub(super) fn flush(&mut self) {
+        self.bus.memory.flush_tlb();
+        self.fetched.clear();
+    }
+
+    /// Where it is: changes when it gets on.
+    pub(super) fn position(&self) -> u64 {
+        self.at
+    }
+
+    /// Runs until something ends it.
+    pub(super) fn run(&mut self, stop: &Stop) -> Pause {
+        let dropped = self.streamer.dropped;
+        let mut executed = 0_u32;
+        let pause = self.try_run(stop, &mut executed).unwrap_or_else(|Fault(reason)| {
+            self.bus.counters.faults.add(1);
+            Pause::Fault(reason)
+        });
+        let counters = &self.bus.counters;
+        counters.commands.add(u64::from(executed % YIELD_EVERY));
+        counters.dropped_commands.add(self.streamer.dropped.saturating_sub(dropped));
+        pause
+    }
+
+    fn try_run(&mut self, stop: &Stop, executed: &mut u32) -> Result<Pause, Fault> {
+        if !self.started {
+            if self.batch.restore && !self.batch.image.is_empty() {
+                let mut state = State {
+                    registers: &mut self.bus.registers,
+                    streamer: &mut self.streamer,
+                    setup: &mut self.setup,
+                };
+                context_image::restore(self.bus.memory.ram(), &self.batch.image, &mut state)?;
+            }
+            self.started = true;
+        }
+        loop {
+            if stop.wanted() {
+                return Ok(Pause::Stopped);
+            }
+            match self.step(stop)? {
+                Progress::Next => {}
+                Progress::Waiting => return Ok(Pause::Waiting),
+                Progress::Killed => return Ok(Pause::Stopped),
+                Progress::Done => {
+                    self.save()?;
+                    return Ok(Pause::Done);
+                }
+            }
+            *executed = executed.wrapping_add(1);
+            if executed.is_multiple_of(YIELD_EVERY) {
+                self.bus.counters.commands.add(u64::from(YIELD_EVERY));
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    fn save(&mut self) -> Result<(), Fault> {
+        if !self.batch.save || self.batch.image.is_empty() {
+            return Ok(());
+        }
+        let state = State {
+            registers: &mut self.bus.registers,
+            streamer: &mut self.streamer,
+            setup: &mut self.setup,
+        };
+        context_image::save(self.bus.memory.ram(), &self.batch.image, &state)
+    }
+
+    fn step(&mut self, stop: &Stop) -> Result<Progress, Fault> {
+        let engine = self.streamer.engine;
+        let header = self.dword(self.at)?;
+        let dwords = length(header, engine).ok_or_else(|| {
+            let detail = format!("{header:#010x} at {:#x} is no command of {engine:?}", self.at);
+            Fault::new("command/unknown", detail)
+        })?;
+        let next = self.at.wrapping_add(4 * dwords as u64) & ADDRESS_MASK;
+
+        let kind = header >> 29;
+        let pipe_control = header >> 16 == 0x7a00;
+        if kind == 3 && !pipe_control {
+            self.bus.counters.skipped_state.add(1);
+            self.at = next;
+            return Ok(Progress::Next);
+        }
+        let mut command = Vec::with_capacity(dwords.min(command::MAX_LENGTH));
+        for i in 0..dwords.min(command::MAX_LENGTH) as u64 {
+            command.push(self.dword(self.at.wrapping_add(4 * i) & ADDRESS_MASK)?);
+        }
+
+        match self.streamer.execute(&command, &mut self.bus)? {
+            Step::Next | Step::Skipped => self.at = next,
+            Step::Wait => {
+                self.fetched.clear();
+                return Ok(Progress::Waiting);
+            }
+            Step::Batch(start) => {
+                if start.second_level {
+                    if self.return_to.is_some() {
+                        return Err(Fault::new("command/nesting", "a batch of the third level"));
+                    }
+                    self.return_to = Some(next);
+                }
+                self.jump(start.at);
+            }
+            Step::BatchEnd => match self.return_to.take() {
+                Some(back) => self.jump(back),
+                None => return Ok(Progress::Done),
+            },
+            Step::Other if kind == 2 => {
+                match blitter::execute(&mut self.setup, &command, &mut self.bus, stop)? {
+                    Blit::Done => self.bus.counters.blits.add(1),
+                    Blit::Unknown => self.bus.counters.skipped_blits.add(1),
+                    Blit::Killed => return Ok(Progress::Killed),
+                }
+                self.at = next;
+            }
+            Step::Other => {
+                self.bus.counters.skipped_mi.add(1);
+                self.at = next;
+            }
+        }
+        Ok(Progress::Next)
+    }
+
+    fn jump(&mut self, to: u64) {
+        self.at = to & ADDRESS_MASK & !3;
+        self.fetched.clear();
+    }
+
+    /// The dword at `at`, fetched with those behind it.
+    fn dword(&mut self, at: u64) -> Result<u32, Fault> {
+        let index = at.wrapping_sub(self.fetched_at) / 4;
+        if let Some(dword) = usize::try_from(index).ok().and_then(|i| self.fetched.get(i)) {
+            return Ok(*dword);
+        }
+        let bytes = FETCH.min(PAGE_SIZE - at % PAGE_SIZE);
+        let mut buffer = [0; FETCH as usize];
+        let buffer = buffer.get_mut(..bytes as usize).unwrap_or_default();
+        self.fetched.clear();
+        self.bus.memory.read(at, buffer)?;
+        let (words, _) = buffer.as_chunks::<4>();
+        self.fetched.extend(words.iter().map(|word| u32::from_le_bytes(*word)));
+        self.fetched_at = at;
+        self.fetched
+            .first()
+            .copied()
+            .ok_or_else(|| Fault::new("command/fetch", format!("{at:#x} is not aligned")))
+    }
+}

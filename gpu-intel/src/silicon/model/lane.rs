@@ -1,0 +1,243 @@
+//! One engine: its queue, its thread, and the jobs that were stopped on it.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use mediator::{Clock, JobEnd, JobId, Outcome, Reason, SiliconError, Ticket, VmId};
+
+use super::counters::Counters;
+use super::execution::{Execution, Pause, Stop};
+use crate::engine::Engine;
+
+/// A wait that is over soon should not cost a nap; a long one should not cost a core.
+const SPINS: u32 = 64;
+const NAP: Duration = Duration::from_micros(50);
+const LONGEST_NAP: Duration = Duration::from_micros(200);
+
+#[derive(Debug)]
+struct Queued {
+    execution: Execution,
+    ticket: Ticket,
+}
+
+#[derive(Debug)]
+struct Running {
+    vm: VmId,
+    job: JobId,
+    killed: Option<Reason>,
+}
+
+#[derive(Debug)]
+struct Preempted {
+    vm: VmId,
+    job: JobId,
+    execution: Execution,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<Queued>,
+    running: Option<Running>,
+    preempted: Vec<Preempted>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    stop: Stop,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Lane {
+    shared: Arc<Shared>,
+    clock: Clock,
+    depth: usize,
+    /// Rung when the queue is not empty any more; gone when the lane is.
+    bell: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Lane {
+    pub(super) fn start(
+        engine: Engine,
+        clock: Clock,
+        counters: Arc<Counters>,
+        depth: usize,
+    ) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let (bell, rung) = bounded(1);
+        let worker = Worker { shared: Arc::clone(&shared), clock, counters, rung };
+        let thread = std::thread::Builder::new()
+            .name(format!("model {}", engine.info().name))
+            .spawn(move || worker.work())?;
+        Ok(Self { shared, clock, depth, bell: Some(bell), thread: Some(thread) })
+    }
+
+    pub(super) fn submit(&self, execution: Execution, ticket: Ticket) -> Result<(), SiliconError> {
+        let mut state = self.shared.state();
+        if state.queue.len() + usize::from(state.running.is_some()) >= self.depth {
+            drop(state);
+            ticket.spend();
+            return Err(SiliconError::Exhausted("places in the engine's queue"));
+        }
+        state.queue.push_back(Queued { execution, ticket });
+        drop(state);
+        self.ring();
+        Ok(())
+    }
+
+    pub(super) fn preempt(&self) {
+        // Under the lock, so that the flag meets the job that runs now, or none.
+        let state = self.shared.state();
+        if state.running.is_some() {
+            self.shared.stop.preempt.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn resume(&self, ticket: Ticket) -> Result<(), SiliconError> {
+        let mut state = self.shared.state();
+        let wanted = |p: &Preempted| p.vm == ticket.vm() && p.job == ticket.job();
+        let Some(index) = state.preempted.iter().position(wanted) else {
+            drop(state);
+            ticket.spend();
+            return Err(SiliconError::Unknown("preempted job"));
+        };
+        let execution = state.preempted.swap_remove(index).execution;
+        state.queue.push_back(Queued { execution, ticket });
+        drop(state);
+        self.ring();
+        Ok(())
+    }
+
+    pub(super) fn kill(&self, vm: VmId, job: JobId, why: Reason) {
+        let mut state = self.shared.state();
+        if let Some(running) = &mut state.running
+            && (running.vm, running.job) == (vm, job)
+        {
+            running.killed.get_or_insert(why);
+            self.shared.stop.kill.store(true, Ordering::Relaxed);
+            return;
+        }
+        state.preempted.retain(|p| (p.vm, p.job) != (vm, job));
+        let queued = state.queue.iter().position(|q| (q.ticket.vm(), q.ticket.job()) == (vm, job));
+        let queued = queued.and_then(|index| state.queue.remove(index));
+        drop(state);
+        if let Some(Queued { ticket, .. }) = queued {
+            let now = self.clock.now();
+            ticket.answer(Outcome::Ended(JobEnd::Killed(why)), now, now);
+        }
+    }
+
+    fn ring(&self) {
+        // A full bell is already ringing.
+        if let Some(bell) = &self.bell {
+            let _ = bell.try_send(());
+        }
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        let mut state = self.shared.state();
+        let queue = std::mem::take(&mut state.queue);
+        if let Some(running) = &mut state.running {
+            running.killed.get_or_insert(Reason::new("model/closed", "the model is closed"));
+            self.shared.stop.kill.store(true, Ordering::Relaxed);
+        }
+        drop(state);
+        drop(queue);
+        drop(self.bell.take());
+        if let Some(thread) = self.thread.take() {
+            // A fence's callback may hold the last handle: then this is the worker's own thread.
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+struct Worker {
+    shared: Arc<Shared>,
+    clock: Clock,
+    counters: Arc<Counters>,
+    rung: Receiver<()>,
+}
+
+impl Worker {
+    fn work(&self) {
+        loop {
+            match self.next() {
+                Some(queued) => self.run(queued),
+                None if self.rung.recv().is_err() => return,
+                None => {}
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Queued> {
+        let mut state = self.shared.state();
+        let queued = state.queue.pop_front()?;
+        let (vm, job) = (queued.ticket.vm(), queued.ticket.job());
+        state.running = Some(Running { vm, job, killed: None });
+        self.shared.stop.clear();
+        Some(queued)
+    }
+
+    fn run(&self, Queued { mut execution, ticket }: Queued) {
+        let began = self.clock.now();
+        // A mistake in the model costs this job, not the engine.
+        let pause =
+            catch_unwind(AssertUnwindSafe(|| self.drive(&mut execution))).unwrap_or_else(|_| {
+                Pause::Fault(Reason::new("model/panic", "the model failed; see the log"))
+            });
+        let mut state = self.shared.state();
+        let killed = state.running.take().and_then(|running| running.killed);
+        let outcome = match pause {
+            Pause::Done => Outcome::Ended(JobEnd::Done),
+            Pause::Fault(reason) => Outcome::Ended(JobEnd::Fault(reason)),
+            Pause::Stopped | Pause::Waiting => match killed {
+                Some(why) => Outcome::Ended(JobEnd::Killed(why)),
+                None => {
+                    let (vm, job) = (ticket.vm(), ticket.job());
+                    state.preempted.push(Preempted { vm, job, execution });
+                    self.counters.preemptions.add(1);
+                    Outcome::Preempted
+                }
+            },
+        };
+        drop(state);
+        ticket.answer(outcome, began, self.clock.now());
+    }
+
+    fn drive(&self, execution: &mut Execution) -> Pause {
+        execution.flush();
+        let mut waited_at = None;
+        let mut waits = 0_u32;
+        loop {
+            let pause = execution.run(&self.shared.stop);
+            if pause != Pause::Waiting {
+                return pause;
+            }
+            let here = Some(execution.position());
+            waits = if here == waited_at { waits.saturating_add(1) } else { 0 };
+            waited_at = here;
+            match waits.checked_sub(SPINS) {
+                None => std::hint::spin_loop(),
+                Some(naps) => {
+                    std::thread::sleep((NAP * naps.clamp(1, 4)).min(LONGEST_NAP));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The device as a driver sees it, with silicon played by the test.
+
+use super::*;
+use crate::driver::{Driver, FREE, MEMORY};
+
+const BAR0: Region = Region::Bar(0);
+
+struct Machine {
+    ram: GuestRam,
+    vgpu: Vgpu,
+    driver: Option<Driver>,
+    jobs: Vec<JobId>,
+    cancelled: Vec<JobId>,
+    interrupts: usize,
+    failed: Vec<Reason>,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let ram = GuestRam::anonymous(MEMORY).unwrap();
+        let vgpu = Vgpu::new(ram.clone(), vec![0; 128]);
+        let (jobs, cancelled, failed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut machine = Self { ram, vgpu, driver: None, jobs, cancelled, interrupts: 0, failed };
+        let driver =
+            Driver::start(machine.ram.clone(), &mut |at, value| machine.write(at, value)).unwrap();
+        machine.driver = Some(driver);
+        machine
+    }
+
+    fn act(&mut self, call: impl FnOnce(&mut Vgpu, &mut Effects<Batch>)) {
+        let mut fx = Effects::at(Time(1_000_000));
+        call(&mut self.vgpu, &mut fx);
+        self.jobs.extend(fx.jobs.iter().map(|job| job.id));
+        self.cancelled.extend(fx.cancel);
+        self.interrupts += fx.interrupts.len();
+        self.failed.extend(fx.failed);
+    }
+
+    fn write(&mut self, at: u64, value: u32) {
+        self.act(|vgpu, fx| {
+            vgpu.write(Place { region: BAR0, offset: at }, &value.to_le_bytes(), fx)
+        });
+    }
+
+    fn read(&mut self, at: u64) -> u32 {
+        let mut bytes = [0; 4];
+        self.act(|vgpu, fx| vgpu.read(Place { region: BAR0, offset: at }, &mut bytes, fx));
+        u32::from_le_bytes(bytes)
+    }
+
+    fn submit(&mut self, engine: Engine) -> u32 {
+        let mut driver = self.driver.take().unwrap();
+        let seqno = driver.submit(engine, FREE, &mut |at, value| self.write(at, value)).unwrap();
+        self.driver = Some(driver);
+        seqno
+    }
+
+    fn queue(&mut self, engine: Engine, commands: &[u32]) {
+        let mut driver = self.driver.take().unwrap();
+        driver.queue(engine, commands, &mut |at, value| self.write(at, value)).unwrap();
+        self.driver = Some(driver);
+    }
+
+    fn finish(&mut self, end: JobEnd) {
+        let job = self.jobs.remove(0);
+        self.act(|vgpu, fx| vgpu.finished(job, end, fx));
+    }
+
+    fn completed(&self, engine: Engine) -> u32 {
+        self.driver.as_ref().unwrap().completed(engine).unwrap()
+    }
+}
+
+#[test]
+fn a_request_becomes_a_job_and_its_breadcrumb_follows_the_fence() {
+    for engine in Engine::ALL {
+        let mut machine = Machine::new();
+        let seqno = machine.submit(engine);
+        assert_eq!(machine.jobs.len(), 1);
+        assert_eq!(machine.completed(engine), 0, "the fence has not come");
+        machine.finish(JobEnd::Done);
+        assert_eq!(machine.completed(engine), seqno);
+        assert!(machine.interrupts > 0);
+        let (pointer, entries) = machine.driver.as_ref().unwrap().status_buffer(engine).unwrap();
+        assert_eq!(pointer, 1);
+        assert_eq!(entries[0], (1, 0), "idle to active");
+        assert_eq!(entries[1], (0x18, u32::from(engine.id().0) + 1), "complete, active to idle");
+    }
+}
+
+#[test]
+fn two_batches_are_on_silicon_at_a_time_and_the_third_waits() {
+    let mut machine = Machine::new();
+    let engine = Engine::Copy;
+    let last = (0..3).map(|_| machine.submit(engine)).last().unwrap();
+    assert_eq!(machine.jobs.len(), 2);
+    machine.finish(JobEnd::Done);
+    assert_eq!((machine.jobs.len(), machine.completed(engine)), (2, 1));
+    machine.finish(JobEnd::Done);
+    machine.finish(JobEnd::Done);
+    assert_eq!(machine.completed(engine), last);
+}
+
+#[test]
+fn a_fault_stands_still_until_the_engine_is_reset() {
+    let mut machine = Machine::new();
+    let engine = Engine::Render;
+    machine.submit(engine);
+    machine.submit(engine);
+    machine.finish(JobEnd::Fault(Reason::new("test/fault", "no reason")));
+    assert_eq!(machine.failed.len(), 1);
+    assert_eq!(machine.cancelled.len(), 1);
+    assert_eq!(machine.completed(engine), 0);
+    machine.write(0x941C, engine.reset_bit());
+    assert_eq!(machine.read(0x941C), 0);
+    machine.jobs.clear();
+    machine.driver = Some(Driver::start(machine.ram.clone(), &mut |_, _| {}).unwrap());
+    machine.submit(engine);
+    assert_eq!(machine.jobs.len(), 1, "the engine takes work again");
+}
+
+#[test]
+fn a_late_fence_of_a_cancelled_job_changes_nothing() {
+    let mut machine = Machine::new();
+    machine.submit(Engine::Copy);
+    machine.write(0x941C, 1);
+    assert_eq!(machine.cancelled.len(), 1);
+    machine.finish(JobEnd::Done);
+    assert_eq!(machine.completed(Engine::Copy), 0);
+}
+
+#[test]
+fn what_is_no_command_hangs_only_its_engine() {
+    let mut machine = Machine::new();
+    machine.queue(Engine::Copy, &[0x7FFF_FFFF, 0]);
+    assert_eq!(machine.failed.len(), 1);
+    machine.submit(Engine::Render);
+    assert_eq!(machine.jobs.len(), 1);
+}
+
+#[test]
+fn a_privileged_batch_that_jumps_to_itself_ends_as_a_hang() {
+    let mut machine = Machine::new();
+    let jump = [0x31 << 23 | 1, FREE as u32, 0];
+    for (at, dword) in (FREE..).step_by(4).zip(jump) {
+        machine.ram.write_u32(mediator::GuestAddress(at), dword).unwrap();
+    }
+    machine.queue(Engine::Render, &[0x31 << 23 | 1, FREE as u32, 0, 0]);
+    assert_eq!(machine.failed.len(), 1);
+}
+
+#[test]
+fn a_waiting_ring_goes_on_when_memory_says_so() {
+    let mut machine = Machine::new();
+    let semaphore = FREE as u32;
+    // MI_SEMAPHORE_WAIT, global address, poll, equal to 1; then a store.
+    let wait = [0x1C << 23 | 1 << 22 | 1 << 15 | 4 << 12 | 2, 1, semaphore, 0];
+    let store = [0x20 << 23 | 1 << 22 | 2, semaphore + 4, 0, 77];
+    machine.queue(Engine::Video, &[&wait[..], &store[..]].concat());
+    let value = |machine: &Machine| machine.ram.read_u32(mediator::GuestAddress(FREE + 4)).unwrap();
+    machine.act(|vgpu, fx| assert!(vgpu.tick(fx).is_some()));
+    assert_eq!(value(&machine), 0);
+    machine.ram.write_u32(mediator::GuestAddress(FREE), 1).unwrap();
+    machine.act(|vgpu, fx| assert_eq!(vgpu.tick(fx), None));
+    assert_eq!(value(&machine), 77);
+}
+
+#[test]
+fn the_aperture_shows_guest_memory_through_the_ggtt() {
+    let mut machine = Machine::new();
+    let at = Place { region: Region::Bar(2), offset: FREE };
+    machine.act(|vgpu, fx| vgpu.write(at, &[1, 2, 3, 4], fx));
+    assert_eq!(machine.ram.read_u32(mediator::GuestAddress(FREE)).unwrap(), 0x0403_0201);
+    let mut bytes = [0; 2];
+    machine.act(|vgpu, fx| vgpu.read(Place { offset: FREE + 1, ..at }, &mut bytes, fx));
+    assert_eq!(bytes, [2, 3]);
+    let beyond = Place { offset: MEMORY, ..at };
+    machine.act(|vgpu, fx| vgpu.read(beyond, &mut bytes, fx));
+    assert_eq!(bytes, [0, 0]);
+}
+
+#[test]
+fn a_device_reset_cancels_and_forgets() {
+    let mut machine = Machine::new();
+    machine.submit(Engine::Copy);
+    machine.write(0x2_0084, 7);
+    machine.act(|vgpu, fx| vgpu.reset(Reset::Device, fx));
+    assert_eq!(machine.cancelled.len(), 1);
+    assert_eq!((machine.read(0x2_0084), machine.read(8 << 20)), (0, 0));
+    assert_eq!(machine.read(0x7_8000), 0x7654_4776);
+}
+
+#[test]
+fn unknown_offsets_are_listed() {
+    let mut machine = Machine::new();
+    machine.write(0x17_0000, 5);
+    assert_eq!(machine.read(0x17_0000), 5);
+    let list = machine.vgpu.unknown_accesses();
+    assert_eq!(
+        list,
+        [UnknownAccess { place: Place { region: BAR0, offset: 0x17_0000 }, reads: 1, writes: 1 }]
+    );
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_access_panics(accesses in proptest::collection::vec((0u8..8, 0u64..(16 << 20) + 16, 0usize..9, proptest::prelude::any::<u64>()), 1..200)) {
+        let mut vgpu = Vgpu::new(GuestRam::anonymous(1 << 20).unwrap(), vec![0; 128]);
+        let regions = [Region::Bar(0), Region::Bar(0), Region::Bar(0), Region::Bar(2), Region::Bar(4), Region::Rom, Region::Config, Region::Bar(5)];
+        for (region, offset, length, value) in accesses {
+            let place = Place { region: regions[usize::from(region)], offset: if region == 0 { offset & 0xFFFF } else { offset } };
+            let mut fx = Effects::at(Time(value));
+            vgpu.write(place, &value.to_le_bytes()[..length.min(8)], &mut fx);
+            vgpu.read(place, &mut [0; 16][..length], &mut fx);
+            vgpu.tick(&mut fx);
+            vgpu.scan_out();
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! A child process that never outlives the test.
+
+use std::ffi::OsStr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A child, killed when dropped, and by the kernel when the thread that started it ends.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) child: Child,
+    name: String,
+}
+
+impl Process {
+    /// Starts a program with all three standard streams piped.
+    pub(crate) fn start(
+        program: &OsStr,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Result<Self> {
+        // setpriv (util-linux) becomes the program: the child is the program itself, with its number.
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL"])
+            .arg(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("running setpriv (of util-linux)")?;
+        Ok(Self { child, name: program.to_string_lossy().into_owned() })
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal, unless the process has ended.
+    pub(crate) fn signal(&mut self, signal: Signal) -> Result<()> {
+        if self.child.try_wait()?.is_none() {
+            let id = Pid::from_child(&self.child);
+            kill_process(id, signal).with_context(|| format!("signalling {}", self.name))?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the end.
+    pub(crate) fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
+        let end = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            if Instant::now() > end {
+                bail!("{} still runs after {limit:?}", self.name);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,194 @@
+//! A vgate daemon of the test's own.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::process::Process;
+use crate::{guest_folder, repository};
+
+/// How long the daemon may take until it listens, and to end when asked.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A daemon with a folder of its own for its sockets and files. Dropping it kills it.
+#[derive(Debug)]
+pub struct Vgate {
+    process: Process,
+    folder: TempDir,
+    log: PathBuf,
+}
+
+impl Vgate {
+    /// Builds `vgate` if its sources changed, starts `vgate run CONFIG` in a new folder, and waits until each of the
+    /// sockets (paths, of the folder if relative) is there. `name` names the log. In the configuration, `{folder}`
+    /// stands for the folder.
+    ///
+    /// # Errors
+    /// If vgate does not build, ends, or doesn't listen in time: with what it said last.
+    pub fn start(name: &str, configuration: &str, sockets: &[&str]) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("vgate-").tempdir()?;
+        let path = folder.path().join("vgate.toml");
+        fs::write(&path, configuration.replace("{folder}", &folder.path().to_string_lossy()))?;
+        let mut process =
+            Process::start(program()?.as_os_str(), [OsStr::new("run"), path.as_os_str()])?;
+
+        let logs = guest_folder().join("logs");
+        fs::create_dir_all(&logs)?;
+        let log = logs.join(format!("{name}.vgate.log"));
+        let file = File::create(&log).with_context(|| log.display().to_string())?;
+        let streams: [Option<Box<dyn Read + Send>>; 2] = [
+            process.child.stdout.take().map(|stream| Box::new(stream) as _),
+            process.child.stderr.take().map(|stream| Box::new(stream) as _),
+        ];
+        for mut stream in streams.into_iter().flatten() {
+            let mut file = file.try_clone()?;
+            std::thread::spawn(move || std::io::copy(&mut stream, &mut file));
+        }
+
+        let mut vgate = Self { process, folder, log };
+        for socket in sockets {
+            vgate.wait_socket(socket)?;
+        }
+        Ok(vgate)
+    }
+
+    /// The daemon's process number.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The daemon's folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A path in the daemon's folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What the daemon has said so far.
+    ///
+    /// # Errors
+    /// If its log can't be read.
+    pub fn log(&self) -> Result<String> {
+        Ok(String::from_utf8_lossy(&fs::read(&self.log)?).into_owned())
+    }
+
+    /// Runs `vgate ARGUMENT...` in the daemon's folder, and returns what it printed.
+    ///
+    /// # Errors
+    /// If it fails: with what it said.
+    pub fn command(&self, arguments: &[&str]) -> Result<String> {
+        let output =
+            Command::new(program()?).args(arguments).current_dir(self.folder()).output()?;
+        ensure!(
+            output.status.success(),
+            "vgate {}: {}\n{}",
+            arguments.join(" "),
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Runs `vgate ARGUMENT...` in the daemon's folder, on this program's own terminal.
+    ///
+    /// # Errors
+    /// If it fails.
+    pub fn follow(&self, arguments: &[&str]) -> Result<()> {
+        let status = Command::new(program()?).args(arguments).current_dir(self.folder()).status()?;
+        ensure!(status.success(), "vgate {}: {status}", arguments.join(" "));
+        Ok(())
+    }
+
+    /// Fails unless the daemon still runs.
+    ///
+    /// # Errors
+    /// If it ended, with what it said last.
+    pub fn still_runs(&mut self) -> Result<()> {
+        if let Some(status) = self.process.child.try_wait()? {
+            bail!("vgate ended with {status}:\n{}", self.tail());
+        }
+        Ok(())
+    }
+
+    /// Asks the daemon to end (SIGTERM), and fails unless it ends well.
+    ///
+    /// # Errors
+    /// If it doesn't end in time or not with success.
+    pub fn stop(mut self) -> Result<()> {
+        self.process.signal(Signal::TERM)?;
+        let status = self.process.wait(LIMIT)?;
+        ensure!(status.success(), "vgate ended with {status}:\n{}", self.tail());
+        Ok(())
+    }
+
+    /// Kills the daemon as `kill -9` does.
+    ///
+    /// # Errors
+    /// If it doesn't go.
+    pub fn kill9(&mut self) -> Result<ExitStatus> {
+        self.process.signal(Signal::KILL)?;
+        self.process.wait(LIMIT)
+    }
+
+    fn wait_socket(&mut self, socket: &str) -> Result<()> {
+        let path = self.path(socket);
+        let end = Instant::now() + LIMIT;
+        while !path.exists() {
+            self.still_runs()?;
+            ensure!(
+                Instant::now() < end,
+                "vgate made no socket {} within {LIMIT:?}:\n{}",
+                path.display(),
+                self.tail()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    fn tail(&self) -> String {
+        let log = self.log().unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+}
+
+/// The released `vgate`, built once a run: cargo does nothing if it is current.
+fn program() -> Result<&'static Path> {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(path) = PROGRAM.get() {
+        return Ok(path);
+    }
+    let target = target_folder()?;
+    let output = Command::new(option_env!("CARGO").unwrap_or("cargo"))
+        .args(["build", "--quiet", "--release", "--package", "vgate", "--bin", "vgate"])
+        .arg("--target-dir")
+        .arg(&target)
+        .current_dir(repository())
+        .output()
+        .context("running cargo")?;
+    ensure!(
+        output.status.success(),
+        "vgate does not build:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(PROGRAM.get_or_init(|| target.join("release/vgate")))
+}
+
+/// The target folder that this test itself lies in, wherever the caller put it.
+fn target_folder() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let marked = own.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
+    Ok(marked.context("this program lies in no target folder of cargo's")?.to_owned())
+}
