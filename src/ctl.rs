@@ -105,7 +105,6 @@ fn show(report: &VmReport) -> String {
         ("socket", vm.socket.display().to_string()),
         ("weight", vm.weight.to_string()),
         ("mode", mode(vm)),
-        ("frames", report.frames.to_string()),
         ("memory", size(vm.memory_bytes)),
         ("connections", vm.connections.to_string()),
         ("resets", vm.resets.to_string()),
@@ -232,7 +231,7 @@ infotainment  quarantined (ring/tail)    1000  -         2.0 GiB  /run/vgate/inf
         let unknown =
             vec![UnknownRegister { region: "bar0".into(), offset: 0x4_2080, reads: 1, writes: 2 }];
         let device = [("ggtt-writes".to_owned(), 207)].into();
-        let text = show(&VmReport { summary, unknown, device, frames: 60 });
+        let text = show(&VmReport { summary, unknown, device });
         for line in [
             "memory       2.0 GiB",
             "rcs0        300       300       3       0            0     3.0      6.0      0    25 %",

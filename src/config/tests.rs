@@ -47,7 +47,7 @@ fn good_file_is_read() {
         name = "cluster"
         socket = "cluster.socket"
         weight = 300
-        resolution = "1920x720@60"
+        monitor = "1920x720@60"
         memory = "any"
         quotas = { memory = "2 GiB", regions = 16, jobs = 8, job_time = "1s 500ms" }
         [[vm]]
@@ -100,12 +100,12 @@ silicon = "drm:/dev/dri/renderD128"
 [[vm]]
 name = "left"
 weight = 0
-resolution = "640x480"
+monitor = "640x480"
 edid = "left.edid"
 [[vm]]
 name = "left"
 weight = 1001
-resolution = "big"
+monitor = "big"
 [[vm]]
 name = "Right!"
 socket = "/c/control"
@@ -116,7 +116,7 @@ quotas = { memory = "lots", regions = 0, jobs = -1, job_time = "0 s" }
     let starts = [
         "vgate.toml:3:11: there is no silicon \"drm:/dev/dri/renderD128\"",
         "vgate.toml:6:10: weight 0 is out of range: 1 to 1000",
-        "vgate.toml:8:8: a VM has `resolution` or `edid`, not both",
+        "vgate.toml:8:8: a VM has `monitor` or `edid`, not both",
         "vgate.toml:10:8: another VM is named \"left\" already",
         "vgate.toml:11:10: weight 1001 is out of range",
         "vgate.toml:12:14: \"big\" is no mode",

@@ -14,7 +14,7 @@ use toml::Spanned;
 use super::{Checker, Vm, file};
 
 /// The monitor of a VM that names none.
-const DEFAULT_RESOLUTION: &str = "1024x768";
+const DEFAULT_MONITOR: &str = "1024x768";
 /// The longest name.
 const MAX_NAME: usize = 32;
 /// The longest path that a socket's address holds, in bytes (`sun_path`, less its final zero).
@@ -103,24 +103,21 @@ impl Checker<'_> {
     }
 
     fn monitor(&mut self, vm: &file::Vm) -> Option<Vec<u8>> {
-        if let (Some(_), Some(edid)) = (&vm.resolution, &vm.edid) {
-            self.problem(
-                edid.span(),
-                "a VM has `resolution` or `edid`, not both: an EDID tells it",
-            );
+        if let (Some(_), Some(edid)) = (&vm.monitor, &vm.edid) {
+            self.problem(edid.span(), "a VM has `monitor` or `edid`, not both: an EDID tells it");
             return None;
         }
         if let Some(path) = &vm.edid {
             let edid = read_edid(&self.folder.join(path.get_ref()));
             return self.noted(path, edid);
         }
-        match &vm.resolution {
+        match &vm.monitor {
             Some(words) => {
                 let edid = edid_of(words.get_ref());
                 self.noted(words, edid)
             }
             None => {
-                let edid = edid_of(DEFAULT_RESOLUTION);
+                let edid = edid_of(DEFAULT_MONITOR);
                 self.noted(&vm.name, edid)
             }
         }
