@@ -234,7 +234,7 @@ infotainment  quarantined (ring/tail)    1000  -         2.0 GiB  /run/vgate/inf
         let text = show(&VmReport { summary, unknown, device });
         for line in [
             "memory       2.0 GiB",
-            "rcs0        300       300       3       0            0     3.0      6.0      0    25 %",
+            "rcs0        300       300       3       0            0     3.0      6.0      0   25 %",
             "ppgtt/unmapped  4",
             "ggtt-writes  207",
             "bar0    0x42080      1       2",

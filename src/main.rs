@@ -32,26 +32,33 @@ const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let Err(error) = carry_out(Cli::parse().command) else { return ExitCode::SUCCESS };
+    ExitCode::from(report(carry_out(Cli::parse().command)))
+}
+
+/// Says what failed, if anything did. Returns the exit code.
+fn report(result: anyhow::Result<()>) -> u8 {
+    let Err(error) = result else { return 0 };
     if let Some(usage) = error.downcast_ref::<clap::Error>() {
-        usage.exit();
+        // When standard error is gone there is nobody to tell.
+        let _ = usage.print();
+        return USAGE;
     }
     if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) {
         // Whoever read our output has seen enough, as `head` does.
-        return ExitCode::SUCCESS;
+        return 0;
     }
     if let Some(invalid) = error.downcast_ref::<Invalid>() {
         eprintln!("{invalid}");
-        return ExitCode::from(USAGE);
+        return USAGE;
     }
     eprintln!("vgate: {error:#}");
-    ExitCode::from(FAILURE)
+    FAILURE
 }
 
 fn carry_out(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run { config, log } => {
-            env_logger::Builder::new().filter_level(log).init();
+            let _ = env_logger::Builder::new().filter_level(log).try_init();
             run::run(Config::load(&config)?)
         }
         Command::Check { config } => {
@@ -70,3 +77,6 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

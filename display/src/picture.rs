@@ -118,6 +118,17 @@ impl Picture {
         self.rgba
     }
 
+    /// The part right of and below a corner; `None` if nothing is left.
+    #[must_use]
+    pub fn from_corner(&self, left: u32, top: u32) -> Option<Self> {
+        let width = self.width.checked_sub(left).filter(|w| *w > 0)?;
+        let height = self.height.checked_sub(top).filter(|h| *h > 0)?;
+        let row = self.width as usize * 4;
+        let rows = self.rgba.chunks_exact(row).skip(top as usize);
+        let rgba = rows.flat_map(|row| row.iter().skip(left as usize * 4)).copied().collect();
+        Some(Self { width, height, rgba })
+    }
+
     /// The pixel at (x, y), `None` outside.
     pub fn pixel(&self, x: u32, y: u32) -> Option<[u8; RGBA]> {
         let at = (x < self.width).then_some(y as usize * self.width as usize + x as usize)?;

@@ -3,7 +3,7 @@ use mediator::*;
 fn main() {
     env_logger::init();
     let clock = Clock::start();
-    let silicon = NullSilicon::<gpu_intel::silicon::Batch>::at_once();
+    let silicon = gpu_intel::silicon::model::Model::new(clock).unwrap();
     let mut m = Mediator::start(Arc::new(silicon), clock).unwrap();
     let vm = m.add_vm(VmConfig { name: "a".into(), socket: std::env::args().nth(1).unwrap().into(), weight: Weight::default(), quotas: Quotas::default(), seals: memory::SealPolicy::RequireSealed }, move |s: DeviceSetup| {
         let mode: display::Mode = "1024x768@60".parse().unwrap();

@@ -20,7 +20,7 @@ fn mappings() -> usize {
 fn a_hundred_connections_leave_no_descriptor_mapping_or_context_behind() {
     let mut world = World::new();
     let vm = world.add_usual("vm");
-    let mut round = || {
+    let round = || {
         let mut client = connect(&vm);
         let memory = sealed_memfd(1 << 20).unwrap();
         client.map(GuestAddress(0), 1 << 20, memory.as_fd(), 0, true).unwrap();

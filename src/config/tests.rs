@@ -119,7 +119,7 @@ quotas = { memory = "lots", regions = 0, jobs = -1, job_time = "0 s" }
         "vgate.toml:8:8: a VM has `monitor` or `edid`, not both",
         "vgate.toml:10:8: another VM is named \"left\" already",
         "vgate.toml:11:10: weight 1001 is out of range",
-        "vgate.toml:12:14: \"big\" is no mode",
+        "vgate.toml:12:11: \"big\" is no mode",
         "vgate.toml:14:8: \"Right!\" is no name for a VM",
         "vgate.toml:15:10: /c/control is the control socket already",
         "vgate.toml:16:8: /etc/vgate/missing.edid: ",

@@ -159,8 +159,6 @@ pub struct VmReport {
     pub unknown: Vec<UnknownRegister>,
     /// The device's own counters.
     pub device: BTreeMap<String, u64>,
-    /// Frames since the display was switched on.
-    pub frames: u64,
 }
 
 /// A register without a meaning to the device.

@@ -26,7 +26,9 @@ pub enum ScreenshotError {
 pub(crate) fn picture(scan_out: &ScanOut, ram: &GuestRam) -> Result<Picture, ScreenshotError> {
     let mode = scan_out.mode.ok_or(ScreenshotError::Off)?;
     let pictures = scan_out.planes.iter().map(|plane| {
-        let picture = display::decode(&plane.surface, &bytes(plane, ram))?;
+        let whole = display::decode(&plane.surface, &bytes(plane, ram))?;
+        let (left, top) = plane.source;
+        let picture = whole.from_corner(left, top).unwrap_or(whole);
         let blend = if plane.surface.format.has_alpha() && picture_is_small(&picture, mode) {
             Blend::Premultiplied
         } else {

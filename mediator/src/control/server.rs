@@ -243,7 +243,6 @@ fn report(shared: &Shared, vm: &VmHandle) -> VmReport {
         summary: summary(shared, vm, &details),
         unknown: details.unknown.iter().map(unknown).collect(),
         device,
-        frames: details.frames,
     }
 }
 

@@ -119,9 +119,9 @@ impl<W> Guarded<W> {
     pub(crate) fn details(&mut self, fx: &mut Effects<W>) -> Details {
         let memory = self.ram().mapped_bytes();
         let details = self.observe(fx, |device, _| {
-            let ScanOut { mode, frames, .. } = device.scan_out();
+            let ScanOut { mode, .. } = device.scan_out();
             let (unknown, counters) = (device.unknown_accesses(), device.counters());
-            Details { unknown, counters, mode, frames, memory }
+            Details { unknown, counters, mode, memory }
         });
         details.unwrap_or(Details { memory, ..Details::default() })
     }

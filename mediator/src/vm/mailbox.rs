@@ -42,8 +42,6 @@ pub struct Details {
     pub counters: Vec<(&'static str, u64)>,
     /// Width and height of the display's mode in pixels.
     pub mode: Option<(u32, u32)>,
-    /// Frames since the display was switched on.
-    pub frames: u64,
     /// Guest memory mapped here, in bytes.
     pub memory: u64,
 }

@@ -1,7 +1,7 @@
 //! A mediator over silicon that does nothing, with a simple device, VMMs to torment it, and a victim that wants none
 //! of it.
 
-#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -120,8 +120,8 @@ impl VirtualGpu<Work> for Toy {
             tiling: display::Tiling::Linear,
         };
         let pages = vec![Some(GuestAddress(0))];
-        let plane = Plane { surface, x: 0, y: 0, pages, offset_in_page: 0 };
-        ScanOut { mode: Some((64, 16)), planes: vec![plane], frames: 7 }
+        let plane = Plane { surface, source: (0, 0), x: 0, y: 0, pages, offset_in_page: 0 };
+        ScanOut { mode: Some((64, 16)), planes: vec![plane] }
     }
 
     fn reset(&mut self, _: Reset, fx: &mut Effects<Work>) {

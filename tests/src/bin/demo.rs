@@ -94,7 +94,7 @@ fn start(screen: &Screen, vgate: &Vgate, image: &Image, seconds: u64) -> Result<
     let draw = format!("check:patterns:--hue:{}:--seconds:{}", screen.hue, seconds + 30);
     Qemu::new(screen.name, image)
         .gpu(vgate.path(&format!("{}.sock", screen.name)))
-        .kernel_argument("i915.dmc_firmware_path=")
+        .kernel_argument("i915.dmc_firmware_path=/dev/null")
         .kernel_argument(&format!("vgate.timeout={}", seconds + 90))
         .steps(&format!("modules,console,wait:draw,{draw},idle"))
         .start()
