@@ -112,7 +112,7 @@ impl Vgpu {
         let behaviour = entry.map(|entry| (entry.class, entry.engine));
         match behaviour {
             Some((Class::Behaves(Behaviour::SubmitPort), Some(engine))) => {
-                self.write_port(engine, value, fx)
+                self.write_port(engine, value, fx);
             }
             Some((Class::Behaves(Behaviour::CsbPointer), Some(engine))) => {
                 let merged = self.core.registers.write_masked(at, value);
