@@ -38,7 +38,7 @@ impl Machine {
 
     fn write(&mut self, at: u64, value: u32) {
         self.act(|vgpu, fx| {
-            vgpu.write(Place { region: BAR0, offset: at }, &value.to_le_bytes(), fx)
+            vgpu.write(Place { region: BAR0, offset: at }, &value.to_le_bytes(), fx);
         });
     }
 
