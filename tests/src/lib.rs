@@ -29,12 +29,14 @@
 mod cpio;
 mod guest;
 mod image;
+mod kernel_log;
 mod process;
 mod qemu;
 mod vgate;
 
 pub use guest::Guest;
 pub use image::Image;
+pub use kernel_log::complaints;
 pub use qemu::Qemu;
 pub use vgate::Vgate;
 
