@@ -1,2 +1,82 @@
-//! Placeholder.
-fn main() {}
+//! The `vgate` program: reads what the operator wants, puts the parts together and shows what they do. No logic of the
+//! mediator or of a GPU lives here.
+//!
+//! ```text
+//!  vgate run ──► config ──► run: Mediator + Vgpu + silicon ──► control socket ◄── vgate ctl, top, qemu-args
+//! ```
+
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod cli;
+mod config;
+mod control;
+mod ctl;
+mod output;
+mod qemu_args;
+mod run;
+mod table;
+mod top;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use cli::{Cli, Command};
+use config::{Config, Invalid};
+
+/// Something failed while vgate was at work.
+const FAILURE: u8 = 1;
+/// The command line or the configuration is wrong.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    ExitCode::from(report(carry_out(Cli::parse().command)))
+}
+
+/// Says what failed, if anything did. Returns the exit code.
+fn report(result: anyhow::Result<()>) -> u8 {
+    let Err(error) = result else { return 0 };
+    if let Some(usage) = error.downcast_ref::<clap::Error>() {
+        // When standard error is gone there is nobody to tell.
+        let _ = usage.print();
+        return USAGE;
+    }
+    if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) {
+        // Whoever read our output has seen enough, as `head` does.
+        return 0;
+    }
+    if let Some(invalid) = error.downcast_ref::<Invalid>() {
+        eprintln!("{invalid}");
+        return USAGE;
+    }
+    eprintln!("vgate: {error:#}");
+    FAILURE
+}
+
+fn carry_out(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Run { config, log } => {
+            let _ = env_logger::Builder::new().filter_level(log).try_init();
+            run::run(Config::load(&config)?)
+        }
+        Command::Check { config } => {
+            let loaded = Config::load(&config)?;
+            let vms = loaded.vms.len();
+            let noun = if vms == 1 { "VM" } else { "VMs" };
+            output::print(&format!("{}: valid, {vms} {noun}\n", config.display()))
+        }
+        Command::Ctl { control, json, action } => ctl::ctl(&control.path(), json, action),
+        Command::Top { control, options } => top::top(&control.path(), &options),
+        Command::QemuArgs(options) => qemu_args::print(&options),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "vgate", &mut script);
+            output::write(&script)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

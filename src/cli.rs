@@ -1,0 +1,239 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use log::LevelFilter;
+
+use crate::config;
+use crate::qemu_args::Memory;
+
+/// Several virtual machines share one GPU, and each sees a full one.
+///
+/// vgate plays an Intel Gen9 GPU (Kaby Lake GT2) to each guest over vfio-user, checks what the guests submit, and shares
+/// the silicon that executes it among them by weight. Guests run their own, unchanged i915 driver. The host needs no
+/// kernel module.
+#[derive(Debug, Parser)]
+#[command(version, after_help = BRIEF, after_long_help = MANUAL, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const BRIEF: &str = "`vgate --help` has examples, files and exit codes.";
+
+const MANUAL: &str = "\
+Examples:
+  Check a configuration, then run the daemon with it:
+      vgate check vgate.toml
+      vgate run vgate.toml
+  Start a guest on the VM \"left\":
+      qemu-system-x86_64 $(vgate qemu-args left --memory 2G) -accel kvm -drive file=left.qcow2
+  See who uses the GPU, and what a guest's monitor shows:
+      vgate top
+      vgate ctl screenshot left -o left.png
+
+Exit codes:
+  0  it is done; for `run`: it was asked to end (SIGTERM, SIGINT) and did
+  1  it failed: no daemon, no such VM, a socket that can't be opened
+  2  the command line or the configuration is wrong; nothing was started
+
+Files:
+  $XDG_RUNTIME_DIR/vgate/control   the control socket, unless the configuration names another;
+  /run/vgate/control               the same without XDG_RUNTIME_DIR
+  NAME.sock beside it              where the VMM of the VM NAME connects, unless it names another
+  Sockets belong to the user that runs the daemon, with mode 0600.
+
+Environment:
+  XDG_RUNTIME_DIR   see above
+  VGATE_CONTROL     the control socket for ctl, top and qemu-args; --control goes before it
+  VGATE_LOG         how much `run` logs; --log goes before it";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the daemon until SIGTERM or SIGINT
+    ///
+    /// The whole configuration is checked first; if anything is wrong, all of it is reported with line and column, and
+    /// nothing is started (exit code 2). When ready, prints a line for each VM: its name and the socket that its VMM
+    /// connects to. Logs go to standard error. A daemon that can't open one of its sockets ends with exit code 1.
+    Run {
+        /// The configuration, in TOML; docs/vgate.example.toml explains every key
+        config: PathBuf,
+        /// How much to log
+        ///
+        /// One of off, error, warn, info, debug and trace.
+        #[arg(long, value_name = "LEVEL", env = "VGATE_LOG", default_value = "info")]
+        log: LevelFilter,
+    },
+    /// Check a configuration and start nothing
+    ///
+    /// Reports everything that is wrong with line and column, as `run` does. EDID files are read. Whether sockets can be
+    /// opened only `run` can tell.
+    Check {
+        /// The configuration
+        config: PathBuf,
+    },
+    /// Look at a running daemon's VMs, and act on them
+    Ctl {
+        #[command(flatten)]
+        control: Control,
+        /// Print JSON instead of tables
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        action: Action,
+    },
+    /// Show what each VM does to the GPU, live
+    #[command(after_long_help = TOP_MANUAL)]
+    Top {
+        #[command(flatten)]
+        control: Control,
+        #[command(flatten)]
+        options: TopOptions,
+    },
+    /// Print the QEMU options that attach a guest to a VM
+    #[command(after_long_help = QEMU_MANUAL)]
+    QemuArgs(QemuArgs),
+    /// Print a script that completes vgate's command line
+    ///
+    /// For bash: vgate completions bash > ~/.local/share/bash-completion/completions/vgate
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Which daemon.
+#[derive(Debug, Args)]
+pub(crate) struct Control {
+    /// The daemon's control socket
+    ///
+    /// Without it: $XDG_RUNTIME_DIR/vgate/control, or /run/vgate/control if that variable is not set.
+    #[arg(long, value_name = "PATH", env = "VGATE_CONTROL", global = true)]
+    control: Option<PathBuf>,
+}
+
+impl Control {
+    /// The socket that is meant.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.control.clone().unwrap_or_else(crate::control::default_path)
+    }
+}
+
+/// What `vgate ctl` does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// List the VMs
+    List,
+    /// Show all that is known of a VM
+    ///
+    /// Its state, its use of each engine, what its guest did wrong and by which rule, the device's counters, and the
+    /// registers that the guest touched but the device doesn't know.
+    Show {
+        /// The VM's name
+        vm: String,
+    },
+    /// Write what a VM's monitor shows to a PNG file
+    Screenshot {
+        /// The VM's name
+        vm: String,
+        /// The file, or - for standard output
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Reset a VM's GPU to its state after power-on
+    ///
+    /// What it has on the GPU is killed, and a quarantine is lifted. The guest isn't asked: to its driver this is a GPU
+    /// that hangs. Other VMs don't notice.
+    Reset {
+        /// The VM's name
+        vm: String,
+    },
+}
+
+const TOP_MANUAL: &str = "\
+Columns:
+  VM          the VM's name
+  STATE       waiting (no VMM connected), connected, quarantined (cut off, by which rule), stopped
+  SUBMITS/S   jobs handed to the scheduler each second, all engines together
+  GPU MS/S    engine time used each second, in milliseconds; two busy engines give up to 2000
+  SHARE       its part of the engine time that all VMs used together
+  WAIT MS     how long a job waited for its turn, on average
+  FAULTS      jobs refused or faulted, since the daemon started
+  KILLED      jobs that were cancelled or ran over their budget, since the daemon started
+  RESETS      resets of the device, since the daemon started
+  IRQS/S      interrupts to the guest each second
+  TRAPS/S     accesses of the guest to the device each second
+  MODE        what its monitor shows
+
+On a terminal the table is drawn anew each interval, until Ctrl-C. Elsewhere it is printed once.
+A job's time counts when it ends or is preempted.";
+
+/// How long and how often `vgate top` looks.
+#[derive(Debug, Args)]
+pub(crate) struct TopOptions {
+    /// Print one table, over one interval, and end
+    #[arg(long, conflicts_with_all = ["count", "seconds"])]
+    pub(crate) once: bool,
+    /// The length of an interval in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    pub(crate) interval: Duration,
+    /// End after that many intervals
+    #[arg(long, value_name = "N", conflicts_with = "seconds",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) count: Option<u32>,
+    /// End after that time, with a table of the averages over all of it
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) seconds: Option<Duration>,
+}
+
+/// Reads "0.5", "10": at least a hundredth of a second, at most a day.
+fn seconds(text: &str) -> Result<Duration, String> {
+    const RANGE: std::ops::RangeInclusive<f64> = 0.01..=86_400.0;
+    let number = text.parse().ok().filter(|seconds| RANGE.contains(seconds));
+    number
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| format!("a number from {} to {}", RANGE.start(), RANGE.end()))
+}
+
+const QEMU_MANUAL: &str = "\
+What it prints:
+  -object memory-backend-memfd   guest memory that vgate can map too; sealed against shrinking
+  -machine q35                   with that memory
+  -m                             the memory's size
+  -device vfio-user-pci          the GPU, at 00:02.0 where i915 looks for it
+
+QEMU 10.1 or later has vfio-user-pci. The daemon must run before QEMU starts. Write your own
+-machine options after these as `-machine KEY=VALUE`: QEMU merges them.
+
+Examples:
+  qemu-system-x86_64 $(vgate qemu-args left) -accel kvm -drive file=left.qcow2
+  eval \"qemu-system-x86_64 $(vgate qemu-args left --shell) -accel kvm\"";
+
+/// What `vgate qemu-args` prints.
+#[derive(Debug, Args)]
+pub(crate) struct QemuArgs {
+    /// The VM's name
+    pub(crate) vm: String,
+    /// Take the VM from this configuration; no daemon is asked
+    #[arg(long, value_name = "CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) control: Control,
+    /// The guest's memory, such as 512M or 4G
+    #[arg(long, value_name = "SIZE", default_value = "2G", value_parser = memory)]
+    pub(crate) memory: Memory,
+    /// One line, quoted for a shell's eval or to be pasted; else an option a line, for $(...)
+    #[arg(long)]
+    pub(crate) shell: bool,
+    /// A JSON array of words
+    #[arg(long, conflicts_with = "shell")]
+    pub(crate) json: bool,
+}
+
+fn memory(text: &str) -> Result<Memory, String> {
+    Memory::new(config::size(text)?)
+}

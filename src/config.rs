@@ -1,0 +1,125 @@
+//! The configuration file: read, checked as a whole, and reported with line and column.
+
+mod file;
+mod vm;
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use mediator::VmConfig;
+
+pub(crate) use vm::size;
+
+/// What `vgate run` is to do. Nothing in it is left to check but what only trying can tell.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// What executes.
+    pub(crate) silicon: Silicon,
+    /// Where `vgate ctl` and others connect.
+    pub(crate) control: PathBuf,
+    /// The VMs, in the file's order; at least one.
+    pub(crate) vms: Vec<Vm>,
+}
+
+/// What executes the guests' work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Silicon {
+    /// A software model of a Gen9.
+    Model,
+}
+
+/// A VM.
+#[derive(Debug)]
+pub(crate) struct Vm {
+    pub(crate) config: VmConfig,
+    /// The monitor on its port.
+    pub(crate) edid: Vec<u8>,
+}
+
+impl Config {
+    /// Reads and checks the file at `path`. Paths in it are relative to it.
+    ///
+    /// # Errors
+    /// [`Invalid`], with everything that is wrong.
+    pub(crate) fn load(path: &Path) -> Result<Self, Invalid> {
+        let nowhere = |error| Invalid(format!("{}: {error}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(nowhere)?;
+        let absolute = std::path::absolute(path).map_err(nowhere)?;
+        let folder = absolute.parent().unwrap_or(Path::new("/"));
+        Self::parse(&text, folder).map_err(|problems| Invalid::new(path, &text, problems))
+    }
+
+    /// The configuration in `text`, whose relative paths lie in `folder`.
+    fn parse(text: &str, folder: &Path) -> Result<Self, Vec<Problem>> {
+        let file = file::parse(text).map_err(|problem| vec![problem])?;
+        let mut checker = Checker { folder, problems: Vec::new() };
+        let control = match &file.control {
+            Some(path) => folder.join(path),
+            None => crate::control::default_path(),
+        };
+        let silicon = checker.silicon(&file);
+        let vms = checker.vms(&file.vms, &control);
+        checker.problems.sort_by_key(|problem| problem.span.start);
+        match (silicon, vms) {
+            (Some(silicon), Some(vms)) if checker.problems.is_empty() => {
+                Ok(Self { silicon, control, vms })
+            }
+            _ => Err(checker.problems),
+        }
+    }
+}
+
+/// Something wrong with a part of the file.
+#[derive(Debug)]
+struct Problem {
+    /// The part, in bytes from the file's start.
+    span: Range<usize>,
+    message: String,
+}
+
+/// Goes through a file and gathers what is wrong with it.
+struct Checker<'a> {
+    folder: &'a Path,
+    problems: Vec<Problem>,
+}
+
+impl Checker<'_> {
+    fn problem(&mut self, span: Range<usize>, message: impl fmt::Display) {
+        self.problems.push(Problem { span, message: message.to_string() });
+    }
+
+    fn silicon(&mut self, file: &file::File) -> Option<Silicon> {
+        let Some(name) = &file.gpu.silicon else { return Some(Silicon::Model) };
+        if name.get_ref() == "model" {
+            return Some(Silicon::Model);
+        }
+        let message = format!(
+            "there is no silicon {:?}: this vgate executes on \"model\", a GPU in software; \
+             \"drm:...\", the host's GPU, isn't built yet",
+            name.get_ref()
+        );
+        self.problem(name.span(), message);
+        None
+    }
+}
+
+/// A configuration that can't be used: a line for each thing that is wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Invalid(String);
+
+impl Invalid {
+    fn new(path: &Path, text: &str, problems: Vec<Problem>) -> Self {
+        let line = |Problem { span, message }: Problem| {
+            let before = text.get(..span.start).unwrap_or(text);
+            let line = before.matches('\n').count() + 1;
+            let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
+            format!("{}:{line}:{column}: {message}", path.display())
+        };
+        Self(problems.into_iter().map(line).collect::<Vec<_>>().join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! The VMs of a configuration.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use display::{Edid, Mode, Monitor};
+use jiff::SignedDuration;
+use mediator::memory::{MemoryQuota, SealPolicy};
+use mediator::{Quotas, VmConfig, Weight};
+use toml::Spanned;
+
+use super::{Checker, Vm, file};
+
+/// The monitor of a VM that names none.
+const DEFAULT_MONITOR: &str = "1024x768";
+/// The longest name.
+const MAX_NAME: usize = 32;
+/// The longest path that a socket's address holds, in bytes (`sun_path`, less its final zero).
+const MAX_SOCKET: usize = 107;
+
+impl Checker<'_> {
+    /// All VMs, or nothing if one can't be used.
+    pub(super) fn vms(&mut self, vms: &[Spanned<file::Vm>], control: &Path) -> Option<Vec<Vm>> {
+        if vms.is_empty() {
+            self.problem(0..0, "there is no [[vm]]");
+        }
+        self.names(vms);
+        self.sockets(vms, control);
+        // Not stopping at the first that fails, to report them all.
+        let vms: Vec<_> = vms.iter().map(|vm| self.vm(vm.get_ref(), control)).collect();
+        vms.into_iter().collect()
+    }
+
+    fn names(&mut self, vms: &[Spanned<file::Vm>]) {
+        let mut seen = HashMap::new();
+        for name in vms.iter().map(|vm| &vm.get_ref().name) {
+            let fits = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-');
+            let text = name.get_ref();
+            if text.is_empty() || text.len() > MAX_NAME || !text.chars().all(fits) {
+                let rule = format!("1 to {MAX_NAME} of a-z, 0-9 and -");
+                self.problem(name.span(), format!("{text:?} is no name for a VM: {rule}"));
+            } else if seen.insert(text, ()).is_some() {
+                self.problem(name.span(), format!("another VM is named {text:?} already"));
+            }
+        }
+    }
+
+    fn sockets(&mut self, vms: &[Spanned<file::Vm>], control: &Path) {
+        let mut seen = HashMap::from([(control.to_owned(), "control socket".to_owned())]);
+        for vm in vms.iter().map(Spanned::get_ref) {
+            let path = self.socket(vm, control);
+            let span = vm.socket.as_ref().map_or(vm.name.span(), Spanned::span);
+            let shown = path.display().to_string();
+            if path.as_os_str().len() > MAX_SOCKET {
+                let long = format!("a socket's path has at most {MAX_SOCKET} bytes: {shown}");
+                self.problem(span.clone(), long);
+            }
+            let whose = format!("socket of {:?}", vm.name.get_ref());
+            // Two VMs of one name are reported for that.
+            if let Some(other) = seen.insert(path, whose.clone())
+                && other != whose
+            {
+                self.problem(span, format!("{shown} is the {other} already"));
+            }
+        }
+    }
+
+    fn socket(&self, vm: &file::Vm, control: &Path) -> PathBuf {
+        match &vm.socket {
+            Some(path) => self.folder.join(path.get_ref()),
+            None => control.with_file_name(format!("{}.sock", vm.name.get_ref())),
+        }
+    }
+
+    fn vm(&mut self, vm: &file::Vm, control: &Path) -> Option<Vm> {
+        let weight = self.weight(vm.weight.as_ref());
+        let quotas = self.quotas(&vm.quotas);
+        let edid = self.monitor(vm);
+        let seals = match vm.memory {
+            file::Memory::Sealed => SealPolicy::RequireSealed,
+            file::Memory::Any => SealPolicy::AllowUnsealed,
+        };
+        let config = VmConfig {
+            name: vm.name.get_ref().clone(),
+            socket: self.socket(vm, control),
+            weight: weight?,
+            quotas: quotas?,
+            seals,
+        };
+        Some(Vm { config, edid: edid? })
+    }
+
+    fn weight(&mut self, weight: Option<&Spanned<i64>>) -> Option<Weight> {
+        let Some(weight) = weight else { return Some(Weight::default()) };
+        let valid = u16::try_from(*weight.get_ref()).ok().and_then(Weight::new);
+        if valid.is_none() {
+            let number = weight.get_ref();
+            self.problem(weight.span(), format!("weight {number} is out of range: 1 to 1000"));
+        }
+        valid
+    }
+
+    fn monitor(&mut self, vm: &file::Vm) -> Option<Vec<u8>> {
+        if let (Some(_), Some(edid)) = (&vm.monitor, &vm.edid) {
+            self.problem(edid.span(), "a VM has `monitor` or `edid`, not both: an EDID tells it");
+            return None;
+        }
+        if let Some(path) = &vm.edid {
+            let edid = read_edid(&self.folder.join(path.get_ref()));
+            return self.noted(path, edid);
+        }
+        match &vm.monitor {
+            Some(words) => {
+                let edid = edid_of(words.get_ref());
+                self.noted(words, edid)
+            }
+            None => {
+                let edid = edid_of(DEFAULT_MONITOR);
+                self.noted(&vm.name, edid)
+            }
+        }
+    }
+
+    fn quotas(&mut self, quotas: &file::Quotas) -> Option<Quotas> {
+        let default = Quotas::default();
+        let bytes = self.read_or(default.memory.bytes, quotas.memory.as_ref(), |words| size(words));
+        let regions = self.count(default.memory.regions, quotas.regions.as_ref(), 1..=4096);
+        let jobs = self.count(default.jobs, quotas.jobs.as_ref(), 1..=65536);
+        let job_time = self.read_or(default.job_time, quotas.job_time.as_ref(), |s| duration(s));
+        let memory = MemoryQuota { regions: regions?, bytes: bytes? };
+        Some(Quotas { memory, jobs: jobs?, job_time: job_time? })
+    }
+
+    fn count(
+        &mut self,
+        default: usize,
+        value: Option<&Spanned<i64>>,
+        range: RangeInclusive<usize>,
+    ) -> Option<usize> {
+        self.read_or(default, value, |&number| {
+            let fits = usize::try_from(number).ok().filter(|number| range.contains(number));
+            fits.ok_or_else(|| {
+                format!("{number} is out of range: {} to {}", range.start(), range.end())
+            })
+        })
+    }
+
+    /// The value as `read` understands it, or the default if there is none.
+    fn read_or<V, T>(
+        &mut self,
+        default: T,
+        value: Option<&Spanned<V>>,
+        read: impl FnOnce(&V) -> Result<T, String>,
+    ) -> Option<T> {
+        let Some(value) = value else { return Some(default) };
+        let read = read(value.get_ref());
+        self.noted(value, read)
+    }
+
+    /// The result's value. An error is a problem with `value`.
+    fn noted<V, T>(&mut self, value: &Spanned<V>, result: Result<T, String>) -> Option<T> {
+        result.map_err(|message| self.problem(value.span(), message)).ok()
+    }
+}
+
+/// Reads "64 GiB", "512M": a unit stands for powers of 1024, as it does for QEMU.
+pub(crate) fn size(words: &str) -> Result<u64, String> {
+    let bytes = parse_size::Config::new().with_binary().parse_size(words);
+    let bytes = bytes.map_err(|error| {
+        format!("{words:?} is no size: {error}; write a number and a unit, such as 64 GiB")
+    })?;
+    if bytes == 0 { Err("a size is more than nothing".to_owned()) } else { Ok(bytes) }
+}
+
+/// Reads "10 s", "500 ms", "1m 30s".
+fn duration(words: &str) -> Result<Duration, String> {
+    let read: Result<SignedDuration, _> = words.parse();
+    let read = read.ok().and_then(|signed| Duration::try_from(signed).ok());
+    read.filter(|duration| !duration.is_zero()).ok_or_else(|| {
+        format!("{words:?} is no length of time: write a number and a unit, such as 500 ms or 10 s")
+    })
+}
+
+fn edid_of(resolution: &str) -> Result<Vec<u8>, String> {
+    let mode: Mode = resolution.parse().map_err(|error: display::ModeError| error.to_string())?;
+    let edid = Monitor::new(mode).edid().map_err(|error| error.to_string())?;
+    Ok(edid.bytes().to_vec())
+}
+
+fn read_edid(path: &Path) -> Result<Vec<u8>, String> {
+    let in_file = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let bytes = std::fs::read(path).map_err(|error| in_file(&error))?;
+    Edid::parse(&bytes).map_err(|error| in_file(&error))?;
+    Ok(bytes)
+}

@@ -1,0 +1,116 @@
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::*;
+
+/// The exit code of `vgate ARGUMENT...`.
+fn vgate(arguments: &[&str]) -> u8 {
+    match Cli::try_parse_from([&["vgate"], arguments].concat()) {
+        Ok(cli) => report(carry_out(cli.command)),
+        Err(error) => u8::try_from(error.exit_code()).unwrap(),
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn command_line_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn wrong_usage_is_2() {
+    for arguments in [
+        &["frobnicate"][..],
+        &["run"],
+        &["run", "x.toml", "--log", "loudly"],
+        &["top", "--interval", "0"],
+        &["top", "--once", "--count", "2"],
+        &["qemu-args", "left", "--memory", "lots"],
+        &["ctl", "screenshot", "left"],
+        &["ctl", "screenshot", "left", "-o", "-", "--json"],
+    ] {
+        assert_eq!(vgate(arguments), USAGE, "{arguments:?}");
+    }
+}
+
+#[test]
+fn wrong_configuration_is_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vgate.toml");
+    assert_eq!(vgate(&["check", text(&path)]), USAGE);
+    std::fs::write(&path, "[[vm]]\nname = \"left\"\nwieght = 2\n").unwrap();
+    assert_eq!(vgate(&["check", text(&path)]), USAGE);
+    assert_eq!(vgate(&["run", text(&path)]), USAGE);
+    assert_eq!(vgate(&["qemu-args", "left", "--config", text(&path)]), USAGE);
+    std::fs::write(&path, "[[vm]]\nname = \"left\"\n").unwrap();
+    assert_eq!(vgate(&["check", text(&path)]), 0);
+    assert_eq!(vgate(&["qemu-args", "left", "--config", text(&path)]), 0);
+    assert_eq!(vgate(&["qemu-args", "right", "--config", text(&path)]), FAILURE);
+}
+
+#[test]
+fn no_daemon_is_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = folder.path().join("control");
+    for arguments in [&["ctl", "list"][..], &["top"], &["qemu-args", "left"]] {
+        let arguments = [arguments, &["--control", text(&control)]].concat();
+        assert_eq!(vgate(&arguments), FAILURE, "{arguments:?}");
+    }
+}
+
+/// The whole daemon, its clients, and its end by SIGTERM.
+#[test]
+fn daemon_serves_its_clients_and_ends_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vgate.toml");
+    let vms = "control = \"control\"\n[[vm]]\nname = \"left\"\n[[vm]]\nname = \"right\"\n";
+    std::fs::write(&path, vms).unwrap();
+    let control = folder.path().join("control");
+    let sockets = ["control", "left.sock", "right.sock"].map(|name| folder.path().join(name));
+
+    let daemon = {
+        let path = path.clone();
+        std::thread::spawn(move || vgate(&["run", text(&path), "--log", "warn"]))
+    };
+    let limit = Instant::now() + Duration::from_secs(10);
+    while !control.exists() {
+        assert!(Instant::now() < limit && !daemon.is_finished(), "the daemon did not start");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(sockets.iter().all(|socket| socket.exists()));
+
+    let client = |arguments: &[&str]| vgate(&[arguments, &["--control", text(&control)]].concat());
+    let png = folder.path().join("left.png");
+    for (arguments, code) in [
+        (&["ctl", "list"][..], 0),
+        (&["ctl", "list", "--json"], 0),
+        (&["ctl", "show", "left"], 0),
+        (&["ctl", "show", "right", "--json"], 0),
+        (&["ctl", "show", "nobody"], FAILURE),
+        (&["ctl", "reset", "left"], 0),
+        // Nobody has switched the display on.
+        (&["ctl", "screenshot", "left", "-o", text(&png)], FAILURE),
+        (&["qemu-args", "left"], 0),
+        (&["qemu-args", "right", "--shell"], 0),
+        (&["qemu-args", "nobody"], FAILURE),
+        (&["top", "--once", "--interval", "0.05"], 0),
+        (&["top", "--seconds", "0.1"], 0),
+        (&["top", "--interval", "0.02", "--count", "2"], 0),
+    ] {
+        assert_eq!(client(arguments), code, "{arguments:?}");
+    }
+    let listed = control::connect(&control).unwrap().list().unwrap();
+    let names: Vec<_> = listed.iter().map(|vm| (&*vm.name, vm.resets)).collect();
+    assert_eq!(names, [("left", 1), ("right", 0)]);
+
+    // A second daemon keeps its hands off the sockets of the first.
+    assert_eq!(vgate(&["run", text(&path), "--log", "warn"]), FAILURE);
+    assert_eq!(client(&["ctl", "list"]), 0);
+
+    signal_hook::low_level::raise(signal_hook::consts::SIGTERM).unwrap();
+    assert_eq!(daemon.join().unwrap(), 0);
+    assert!(!sockets.iter().any(|socket| socket.exists()));
+}
