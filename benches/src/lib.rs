@@ -1,1 +1,9 @@
-//! Placeholder.
+//! What is measured, apart from who measures it: the benches here do so at length, and `make spec` does so in brief,
+//! for the promises in `SPECIFICATION.md`.
+//!
+//! [`access`] has one workload for each way in which the virtual GPU answers an access of its guest, [`submission`]
+//! follows a batch through a running mediator, [`stand_in`] is a VM without a VMM.
+
+pub mod access;
+pub mod stand_in;
+pub mod submission;
