@@ -7,13 +7,14 @@
 //!                       └────── to_silicon ──┘                         │
 //!                       └────────────────────────────── to_fence ──────┘
 //! ```
-//! The threads sleep in between, as they do when a guest submits now and then: each hand-over wakes one.
+//! The threads sleep in between, as they do when a guest submits now and then: each hand-over wakes one. What is left
+//! without waking anybody is measured apart ([`Took::work`]).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use gpu_intel::Vgpu;
 use gpu_intel::driver::{FREE, MEMORY};
 use gpu_intel::engine::Engine;
@@ -40,6 +41,8 @@ const PAUSE: Duration = Duration::from_micros(100);
 struct Stamps {
     clock: Clock,
     port: AtomicU64,
+    ported: AtomicU64,
+    executor: AtomicU64,
     silicon: AtomicU64,
     fence: AtomicU64,
 }
@@ -55,6 +58,9 @@ impl Stamps {
 pub struct Took {
     /// From the port's last dword to the call of silicon.
     pub to_silicon: Duration,
+    /// The part of it that is spent in the virtual GPU and in the awake executor, from the executor's first look at
+    /// silicon's free slots.
+    pub work: Duration,
     /// From the port's last dword to the fence's arrival.
     pub to_fence: Duration,
 }
@@ -77,7 +83,14 @@ impl Rig {
     pub fn new(mapped: u64) -> Result<Self> {
         let clock = Clock::start();
         let zero = || AtomicU64::new(0);
-        let stamps = Arc::new(Stamps { clock, port: zero(), silicon: zero(), fence: zero() });
+        let stamps = Arc::new(Stamps {
+            clock,
+            port: zero(),
+            ported: zero(),
+            executor: zero(),
+            silicon: zero(),
+            fence: zero(),
+        });
         let silicon = StampedSilicon { inner: NullSilicon::at_once(), stamps: Arc::clone(&stamps) };
         let mut mediator = Mediator::start(Arc::new(silicon), clock)?;
         let folder = tempfile::tempdir()?;
@@ -108,23 +121,14 @@ impl Rig {
     pub fn submit(&mut self) -> Result<Took> {
         let seqno = self.stand_in.submit(ENGINE, FREE)?;
         self.stand_in.wait(ENGINE, seqno, PAUSE)?;
-        let [port, silicon, fence] = [&self.stamps.port, &self.stamps.silicon, &self.stamps.fence]
-            .map(|stamp| Time(stamp.load(SeqCst)));
-        Ok(Took { to_silicon: silicon.since(port), to_fence: fence.since(port) })
-    }
-
-    /// Submits `count` of them; the medians.
-    ///
-    /// # Errors
-    /// As [`submit`](Self::submit).
-    pub fn medians(&mut self, count: usize) -> Result<Took> {
-        let took = (0..count).map(|_| self.submit()).collect::<Result<Vec<_>>>()?;
-        let median = |part: fn(&Took) -> Duration| {
-            let mut times: Vec<_> = took.iter().map(part).collect();
-            times.sort_unstable();
-            times.get(times.len() / 2).copied().context("nothing measured")
-        };
-        Ok(Took { to_silicon: median(|t| t.to_silicon)?, to_fence: median(|t| t.to_fence)? })
+        let stamps = &self.stamps;
+        let at = |stamp: &AtomicU64| Time(stamp.load(SeqCst));
+        let (port, silicon) = (at(&stamps.port), at(&stamps.silicon));
+        Ok(Took {
+            to_silicon: silicon.since(port),
+            work: at(&stamps.ported).since(port) + silicon.since(at(&stamps.executor)),
+            to_fence: at(&stamps.fence).since(port),
+        })
     }
 }
 
@@ -168,11 +172,15 @@ impl VirtualGpu<Batch> for StampedVgpu {
         self.inner.read(at, to, fx);
     }
     fn write(&mut self, at: Place, from: &[u8], fx: &mut Effects<Batch>) {
-        if at == (Place { region: Region::Bar(0), offset: u64::from(ENGINE.base()) + 0x230 }) {
+        let is_port = at.region == Region::Bar(0) && at.offset == u64::from(ENGINE.base()) + 0x230;
+        if is_port {
             // The last of the four dwords stays.
             self.stamps.stamp(&self.stamps.port);
         }
         self.inner.write(at, from, fx);
+        if is_port {
+            self.stamps.stamp(&self.stamps.ported);
+        }
     }
     fn finished(&mut self, job: JobId, end: JobEnd, fx: &mut Effects<Batch>) {
         self.stamps.stamp(&self.stamps.fence);
@@ -205,6 +213,11 @@ impl Silicon for StampedSilicon {
     type Work = Batch;
 
     fn limits(&self) -> &Limits {
+        // The executor looks here each time before it fills the slots; the last look before the submission is its.
+        let stamps = &self.stamps;
+        if stamps.silicon.load(SeqCst) < stamps.port.load(SeqCst) {
+            stamps.stamp(&stamps.executor);
+        }
         self.inner.limits()
     }
     fn open_space(

@@ -30,11 +30,13 @@ mod cpio;
 mod guest;
 mod image;
 mod process;
+mod promises;
 mod qemu;
 mod vgate;
 
 pub use guest::Guest;
 pub use image::Image;
+pub use promises::Promise;
 pub use qemu::Qemu;
 pub use vgate::Vgate;
 

@@ -105,7 +105,8 @@ impl Vgate {
     /// # Errors
     /// If it fails.
     pub fn follow(&self, arguments: &[&str]) -> Result<()> {
-        let status = Command::new(program()?).args(arguments).current_dir(self.folder()).status()?;
+        let status =
+            Command::new(program()?).args(arguments).current_dir(self.folder()).status()?;
         ensure!(status.success(), "vgate {}: {status}", arguments.join(" "));
         Ok(())
     }
