@@ -2,8 +2,9 @@
 //! for the promises in `SPECIFICATION.md`.
 //!
 //! [`access`] has one workload for each way in which the virtual GPU answers an access of its guest, [`submission`]
-//! follows a batch through a running mediator, [`stand_in`] is a VM without a VMM.
+//! follows a batch through a running mediator, [`stand_in`] is a VM without a VMM, [`model`] a batch on the model alone.
 
 pub mod access;
+pub mod model;
 pub mod stand_in;
 pub mod submission;
