@@ -1,1 +1,10 @@
-//! Placeholder.
+//! What is measured, apart from who measures it: the benches here do so at length, and `make spec` does so in brief,
+//! for the promises in `SPECIFICATION.md`.
+//!
+//! [`access`] has one workload for each way in which the virtual GPU answers an access of its guest, [`submission`]
+//! follows a batch through a running mediator, [`stand_in`] is a VM without a VMM, [`model`] a batch on the model alone.
+
+pub mod access;
+pub mod model;
+pub mod stand_in;
+pub mod submission;

@@ -31,7 +31,7 @@ pub mod transport;
 pub use job::{ContextKey, EngineId, Job, JobEnd, JobId, SpaceRoot, VmId};
 pub use mediator::{Mediator, ShutdownError, StartError, VmConfig};
 pub use memory::{GuestAddress, GuestRam};
-pub use scheduler::{EngineCounters, EngineUsage, Weight};
+pub use scheduler::{EngineCounters, EngineUsage, FairQueue, Weight};
 pub use silicon::{
     ContextId, EngineClass, EngineInfo, Fence, Limits, NullSilicon, Outcome, Silicon, SiliconError,
     SpaceId, Ticket,

@@ -31,12 +31,14 @@ mod guest;
 mod image;
 mod kernel_log;
 mod process;
+mod promises;
 mod qemu;
 mod vgate;
 
 pub use guest::Guest;
 pub use image::Image;
 pub use kernel_log::complaints;
+pub use promises::Promise;
 pub use qemu::Qemu;
 pub use vgate::Vgate;
 

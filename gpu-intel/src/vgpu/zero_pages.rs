@@ -7,45 +7,69 @@ use std::io;
 
 use memmap2::MmapMut;
 
+/// Bytes that one bit of the record of touched pages stands for.
+const PAGE: usize = 4096;
+
 /// A table of little-endian words.
 #[derive(Debug)]
-pub(crate) struct ZeroPages(MmapMut);
+pub(crate) struct ZeroPages {
+    bytes: MmapMut,
+    /// A bit for each page that was written: a partial clearing takes time for those only.
+    touched: Vec<u64>,
+}
 
 impl ZeroPages {
     /// `bytes` of zeros.
     pub(crate) fn new(bytes: usize) -> io::Result<Self> {
-        MmapMut::map_anon(bytes).map(Self)
+        let touched = vec![0; bytes.div_ceil(PAGE * 64)];
+        Ok(Self { bytes: MmapMut::map_anon(bytes)?, touched })
     }
 
     /// All zeros again.
     pub(crate) fn clear(&mut self) {
-        match MmapMut::map_anon(self.0.len()) {
-            Ok(fresh) => self.0 = fresh,
+        match MmapMut::map_anon(self.bytes.len()) {
+            Ok(fresh) => self.bytes = fresh,
             // A host without memory for a second mapping: the first one does, at its present size.
-            Err(_) => self.0.fill(0),
+            Err(_) => self.bytes.fill(0),
         }
+        self.touched.fill(0);
     }
 
     /// Zeros up to a place, in bytes.
     pub(crate) fn clear_below(&mut self, end: usize) {
-        self.0.iter_mut().take(end).for_each(|byte| *byte = 0);
+        let touched = &self.touched;
+        let pages = self.bytes.get_mut(..end).unwrap_or(&mut []).chunks_mut(PAGE);
+        for (number, page) in pages.enumerate() {
+            if touched.get(number / 64).is_some_and(|bits| bits >> (number % 64) & 1 != 0) {
+                page.fill(0);
+            }
+        }
     }
 
     /// The 32-bit word at a place that is a multiple of 4; zero behind the end.
     pub(crate) fn get_u32(&self, at: usize) -> u32 {
-        self.0.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |word| u32::from_le_bytes(*word))
+        self.bytes
+            .get(at..)
+            .and_then(<[u8]>::first_chunk)
+            .map_or(0, |word| u32::from_le_bytes(*word))
     }
 
     /// Sets the 32-bit word at a place; nothing behind the end.
     pub(crate) fn set_u32(&mut self, at: usize, value: u32) {
-        if let Some(word) = self.0.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+        if let Some(word) = self.bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
             *word = value.to_le_bytes();
+            if let Some(bits) = self.touched.get_mut(at / (PAGE * 64)) {
+                *bits |= 1 << (at / PAGE % 64);
+            }
         }
     }
 
     /// The 64-bit word at a place that is a multiple of 8; zero behind the end.
     pub(crate) fn get_u64(&self, at: usize) -> u64 {
-        self.0.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |word| u64::from_le_bytes(*word))
+        self.bytes
+            .get(at..)
+            .and_then(<[u8]>::first_chunk)
+            .map_or(0, |word| u64::from_le_bytes(*word))
     }
 }
 

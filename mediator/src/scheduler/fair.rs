@@ -92,19 +92,27 @@ impl<T> Standing<T> {
 
 /// The run queue of one engine, over items `T` (jobs).
 #[derive(Debug)]
-pub(crate) struct FairQueue<T> {
+pub struct FairQueue<T> {
     vms: BTreeMap<VmId, Standing<T>>,
     /// The smallest virtual time of an active VM; never falls.
     floor: u128,
 }
 
+impl<T> Default for FairQueue<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T> FairQueue<T> {
-    pub(crate) fn new() -> Self {
+    /// A queue that knows no VM.
+    #[must_use]
+    pub fn new() -> Self {
         Self { vms: BTreeMap::new(), floor: 0 }
     }
 
     /// Takes `vm` in, or changes its weight. Its standing, if it has one, is kept.
-    pub(crate) fn admit(&mut self, vm: VmId, weight: Weight) {
+    pub fn admit(&mut self, vm: VmId, weight: Weight) {
         let floor = self.floor;
         self.vms.entry(vm).and_modify(|standing| standing.weight = weight).or_insert_with(|| {
             Standing {
@@ -151,8 +159,11 @@ impl<T> FairQueue<T> {
         f64::from(own.weight.0) / f64::from(total)
     }
 
-    /// Queues `item` behind the others of `vm`. Gives it back if the VM is not admitted.
-    pub(crate) fn push(&mut self, vm: VmId, item: T, now: Time) -> Result<(), T> {
+    /// Queues `item` behind the others of `vm`.
+    ///
+    /// # Errors
+    /// Gives the item back if the VM is not admitted.
+    pub fn push(&mut self, vm: VmId, item: T, now: Time) -> Result<(), T> {
         let Some(standing) = self.wake(vm, now) else { return Err(item) };
         standing.waiting.push_back(item);
         Ok(())
@@ -191,7 +202,7 @@ impl<T> FairQueue<T> {
     }
 
     /// Takes the next job of the VM whose turn it is, of those that `may` run.
-    pub(crate) fn pop(&mut self, now: Time, may: impl Fn(VmId) -> bool) -> Option<(VmId, T)> {
+    pub fn pop(&mut self, now: Time, may: impl Fn(VmId) -> bool) -> Option<(VmId, T)> {
         let vm = self.next(now, may)?;
         let standing = self.vms.get_mut(&vm)?;
         let item = standing.waiting.pop_front()?;
@@ -202,7 +213,7 @@ impl<T> FairQueue<T> {
     }
 
     /// A popped job of `vm` is back from the engine, which it had for `used`.
-    pub(crate) fn charge(&mut self, vm: VmId, used: Duration) {
+    pub fn charge(&mut self, vm: VmId, used: Duration) {
         let Some(standing) = self.vms.get_mut(&vm) else { return };
         standing.out = standing.out.saturating_sub(1);
         let span = standing.virtual_span(used);

@@ -16,5 +16,5 @@ mod residency;
 
 pub use counters::{EngineCounters, EngineUsage};
 pub(crate) use executor::{Executor, Member, Order};
-pub use fair::Weight;
+pub use fair::{FairQueue, Weight};
 pub(crate) use residency::{Pinned, Residency};

@@ -1,0 +1,76 @@
+//! What is measured inside this process: the virtual GPU's accesses, and submissions through a mediator.
+
+use anyhow::{Context, Result};
+use vgate_benches::access::{Class, Rig, WHOLE_RESET};
+use vgate_benches::submission;
+
+use crate::Measured;
+use crate::statistics::{best, median, nanoseconds, range, rounded};
+
+/// Rounds of accesses, each timed as a whole, for one median.
+const ACCESS_ROUNDS: usize = 200;
+/// Submissions for one median.
+const SUBMISSIONS: usize = 400;
+
+pub(crate) fn registers() -> Result<Vec<Measured>> {
+    let mut plain = Vec::new();
+    let mut all = Vec::new();
+    let mut reset = Measured::new("register-whole-reset", f64::NAN, "");
+    for class in Class::all() {
+        let mut rig = Rig::new();
+        let accesses = class.round.len() as f64;
+        let rounds = ACCESS_ROUNDS.min(200_000 / class.round.len());
+        let round = || (0..rounds).map(|_| nanoseconds(rig.round(&class)) / accesses).collect();
+        let (cost, (low, high)) = best(round);
+        let note = format!("{}; medians {} to {}", class.name, rounded(low), rounded(high));
+        if class.name == WHOLE_RESET {
+            let note = format!("medians {} to {}", rounded(low / 1000.0), rounded(high / 1000.0));
+            reset = Measured::new("register-whole-reset", cost / 1000.0, note);
+        } else if class.is_plain() {
+            plain.push((cost, note));
+        } else {
+            all.push((cost, note));
+        }
+    }
+    let worst = |id, costs: Vec<(f64, String)>| {
+        let worst = costs.into_iter().max_by(|a, b| a.0.total_cmp(&b.0));
+        worst.map(|(cost, note)| Measured::new(id, cost, note)).context("nothing measured")
+    };
+    Ok(vec![worst("register-plain", plain)?, worst("register-any", all)?, reset])
+}
+
+pub(crate) fn submissions() -> Result<Vec<Measured>> {
+    const SIZES: [(&str, u64); 3] =
+        [("16 MiB", 16 << 20), ("1 GiB", 1 << 30), ("64 GiB", 64 << 30)];
+    let mut rigs = SIZES
+        .map(|(_, mapped)| submission::Rig::new(mapped))
+        .into_iter()
+        .collect::<Result<Vec<_>>>()?;
+    // The sizes take turns: what else goes on meets all of them alike.
+    let mut medians = [const { Vec::new() }; 3];
+    let mut work = [const { Vec::new() }; 3];
+    for _ in 0..crate::statistics::ROUNDS {
+        for ((rig, medians), work) in rigs.iter_mut().zip(&mut medians).zip(&mut work) {
+            let took = (0..SUBMISSIONS).map(|_| rig.submit()).collect::<Result<Vec<_>>>()?;
+            let micro = |part: fn(&submission::Took) -> std::time::Duration| {
+                median(took.iter().map(|took| nanoseconds(part(took)) / 1000.0).collect())
+            };
+            medians.push(micro(|took| took.to_silicon));
+            work.push(micro(|took| took.work));
+        }
+    }
+    let note = |all: &[Vec<f64>]| {
+        let one = |((name, _), medians): (&(&str, u64), &Vec<f64>)| {
+            let (low, high) = range(medians);
+            format!("{name}: {} to {}", rounded(low), rounded(high))
+        };
+        SIZES.iter().zip(all).map(one).collect::<Vec<_>>().join(", ")
+    };
+    let lows = |all: &[Vec<f64>]| all.iter().map(|medians| range(medians).0).collect::<Vec<_>>();
+    let (small, large) = (lows(&work)[0], lows(&work)[2]);
+    Ok(vec![
+        Measured::new("submission-work", range(&lows(&work)).1, note(&work)),
+        Measured::new("submission-to-silicon", range(&lows(&medians)).1, note(&medians)),
+        Measured::new("submission-size", large / small, "work at 64 GiB to work at 16 MiB"),
+    ])
+}
