@@ -18,7 +18,7 @@ fn scheduler(c: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter(vms), |b| {
             b.iter(|| {
                 now = now + Duration::from_micros(100);
-                let (vm, ()) = queue.pop(now, |_| true).expect("a waiting job");
+                let (vm, ()) = queue.pop(now).expect("a waiting job");
                 queue.charge(vm, Duration::from_micros(100));
                 queue.push(vm, (), now).expect("an admitted VM");
             });

@@ -260,10 +260,14 @@ impl<W: Send + 'static> Executor<W> {
         let limits = self.silicon.limits();
         let (depth, preemption) = (limits.queue_depth.max(1), limits.preemption);
         while self.slots.len() < depth {
+            // Two jobs of one VM can't be preempted in order, so its second one waits here; and nobody else goes out
+            // of turn meanwhile.
             let apart = preemption && self.queue.members() > 1;
-            let slots = &self.slots;
-            let may = |vm| !apart || slots.iter().all(|slot| slot.member.vm != vm);
-            let Some((vm, waiting)) = self.queue.pop(now, may) else { return };
+            let next = self.queue.upcoming(now);
+            if apart && self.slots.iter().any(|slot| Some(slot.member.vm) == next) {
+                return;
+            }
+            let Some((vm, waiting)) = self.queue.pop(now) else { return };
             let Some(member) = self.members.get(&vm).cloned() else { continue };
             let slot = self.start(member, waiting);
             let failed = slot.end.is_some();

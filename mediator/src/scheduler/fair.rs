@@ -190,10 +190,9 @@ impl<T> FairQueue<T> {
         Some(standing)
     }
 
-    /// The VM whose turn it is, of those that `may` run.
-    fn next(&self, now: Time, may: impl Fn(VmId) -> bool) -> Option<VmId> {
-        let runnable =
-            || self.vms.iter().filter(|&(&vm, standing)| !standing.waiting.is_empty() && may(vm));
+    /// The VM whose turn it is.
+    pub(crate) fn upcoming(&self, now: Time) -> Option<VmId> {
+        let runnable = || self.vms.iter().filter(|(_, standing)| !standing.waiting.is_empty());
         let overdue = runnable()
             .filter(|(_, standing)| now.since(standing.since) >= PATIENCE)
             .min_by_key(|(_, standing)| standing.since);
@@ -201,9 +200,9 @@ impl<T> FairQueue<T> {
         overdue.or_else(fair).map(|(&vm, _)| vm)
     }
 
-    /// Takes the next job of the VM whose turn it is, of those that `may` run.
-    pub fn pop(&mut self, now: Time, may: impl Fn(VmId) -> bool) -> Option<(VmId, T)> {
-        let vm = self.next(now, may)?;
+    /// Takes the next job of the VM whose turn it is.
+    pub fn pop(&mut self, now: Time) -> Option<(VmId, T)> {
+        let vm = self.upcoming(now)?;
         let standing = self.vms.get_mut(&vm)?;
         let item = standing.waiting.pop_front()?;
         standing.out = standing.out.saturating_add(1);
@@ -287,7 +286,7 @@ mod tests {
             let mut out = VecDeque::new();
             while self.now < end {
                 while out.len() < 2 {
-                    let (vm, length) = self.queue.pop(self.now, |_| true).expect("backlogged");
+                    let (vm, length) = self.queue.pop(self.now).expect("backlogged");
                     let index = vm.0 as usize;
                     let wait = self.now.since(self.last_served[index]);
                     self.longest_wait = self.longest_wait.max(wait);
@@ -353,7 +352,7 @@ mod tests {
                 if push {
                     queue.push(VmId(vm), pushed[vm as usize], now).unwrap();
                     pushed[vm as usize] += 1;
-                } else if let Some((vm, item)) = queue.pop(now, |_| true) {
+                } else if let Some((vm, item)) = queue.pop(now) {
                     prop_assert_eq!(item, popped[vm.0 as usize]);
                     popped[vm.0 as usize] += 1;
                     queue.charge(vm, Duration::from_micros(us));
@@ -388,7 +387,7 @@ mod tests {
         queue.push(VmId(0), (), now).unwrap();
         for _ in 0..1000 {
             queue.push(VmId(0), (), now).unwrap();
-            assert_eq!(queue.pop(now, |_| true), Some((VmId(0), ())));
+            assert_eq!(queue.pop(now), Some((VmId(0), ())));
             now = now + MS;
             queue.charge(VmId(0), MS);
         }
@@ -400,7 +399,7 @@ mod tests {
             }
         }
         for _ in 0..100 {
-            let (vm, ()) = queue.pop(now, |_| true).unwrap();
+            let (vm, ()) = queue.pop(now).unwrap();
             turns[vm.0 as usize] += 1;
             now = now + MS;
             queue.charge(vm, MS);
@@ -416,8 +415,8 @@ mod tests {
             queue.push(VmId(vm), 0, Time(0)).unwrap();
             queue.push(VmId(vm), 1, Time(0)).unwrap();
         }
-        let first = queue.pop(Time(0), |_| true).unwrap().0;
-        let second = queue.pop(Time(0), |_| true).unwrap().0;
+        let first = queue.pop(Time(0)).unwrap().0;
+        let second = queue.pop(Time(0)).unwrap().0;
         assert_ne!(first, second);
     }
 
@@ -427,12 +426,12 @@ mod tests {
         queue.admit(VmId(0), weight(1));
         queue.push(VmId(0), 'a', Time(0)).unwrap();
         queue.push(VmId(0), 'b', Time(0)).unwrap();
-        let (vm, job) = queue.pop(Time(0), |_| true).unwrap();
+        let (vm, job) = queue.pop(Time(0)).unwrap();
         queue.charge(vm, MS);
         queue.push_front(vm, job, Time(0)).unwrap();
-        assert_eq!(queue.pop(Time(0), |_| true), Some((VmId(0), 'a')));
+        assert_eq!(queue.pop(Time(0)), Some((VmId(0), 'a')));
         assert_eq!(queue.take(VmId(0), |&job| job == 'b'), Some('b'));
-        assert_eq!(queue.pop(Time(0), |_| true), None);
+        assert_eq!(queue.pop(Time(0)), None);
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod blitter;
 mod commands;
 mod contexts;
 mod i915;
+mod load;
 mod mapping;
 mod patterns;
 mod picture;
@@ -65,7 +66,7 @@ pub(crate) struct Options {
     /// storm: most submissions that are queued at a time on one engine.
     #[arg(long, default_value_t = 16)]
     in_flight: u32,
-    /// patterns: how long to draw.
+    /// patterns, busy, pulse: how long to go on.
     #[arg(long, default_value_t = 5)]
     seconds: u32,
     /// patterns: hue of the picture, in degrees.
@@ -116,6 +117,8 @@ const CHECKS: &[Check] = &[
     check("blits", "fills and copies, against a model on the CPU", 300, blits::run),
     check("apertures", "linear and tiled buffers seen through the aperture", 120, apertures::run),
     Check { quiet: false, ..check("patterns", "moving pictures on the screen", 60, patterns::run) },
+    Check { quiet: false, ..check("busy", "keeps the blitter busy", 60, load::busy) },
+    Check { quiet: false, ..check("pulse", "gaps between small submissions", 60, load::pulse) },
     Check { quiet: false, ..check("resethang", "an endless batch is reset", 120, waits::hang) },
 ];
 
@@ -130,7 +133,10 @@ const fn check(
 
 /// Runs one check on a thread of its own, and leaves the thread behind when its time is over.
 fn supervise(check: &'static Check, options: &Options) -> Result<String> {
-    let extra = if check.name == "patterns" { options.seconds } else { 0 };
+    let extra = match check.name {
+        "patterns" | "busy" | "pulse" => options.seconds,
+        _ => 0,
+    };
     let limit = (check.limit + extra).saturating_mul(options.patience);
     let (sender, receiver) = mpsc::channel();
     let options = options.clone();
