@@ -30,7 +30,7 @@ Examples:
       vgate check vgate.toml
       vgate run vgate.toml
   Start a guest on the VM \"left\":
-      qemu-system-x86_64 $(vgate qemu-args left --memory 2G) -accel kvm -drive file=left.qcow2
+      qemu-system-x86_64 $(vgate qemu-args left --memory 2G) -drive file=left.qcow2
   See who uses the GPU, and what a guest's monitor shows:
       vgate top
       vgate ctl screenshot left -o left.png
@@ -204,14 +204,15 @@ What it prints:
   -object memory-backend-memfd   guest memory that vgate can map too; sealed against shrinking
   -machine q35                   with that memory
   -m                             the memory's size
+  -vga none                      no other graphics card
   -device vfio-user-pci          the GPU, at 00:02.0 where i915 looks for it
 
 QEMU 10.1 or later has vfio-user-pci. The daemon must run before QEMU starts. Write your own
 -machine options after these as `-machine KEY=VALUE`: QEMU merges them.
 
 Examples:
-  qemu-system-x86_64 $(vgate qemu-args left) -accel kvm -drive file=left.qcow2
-  eval \"qemu-system-x86_64 $(vgate qemu-args left --shell) -accel kvm\"";
+  qemu-system-x86_64 $(vgate qemu-args left) -drive file=left.qcow2
+  eval \"qemu-system-x86_64 $(vgate qemu-args left --shell) -drive file=left.qcow2\"";
 
 /// What `vgate qemu-args` prints.
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use mediator::control::Client;
 
 /// The control socket that is used when none is named: `$XDG_RUNTIME_DIR/vgate/control`, or `/run/vgate/control`
-/// without a session.
+/// without that variable.
 pub(crate) fn default_path() -> PathBuf {
     path_in(std::env::var_os("XDG_RUNTIME_DIR"))
 }
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn default_follows_the_session() {
+    fn default_follows_the_environment() {
         let path = |runtime: Option<&str>| path_in(runtime.map(OsString::from));
         assert_eq!(path(Some("/run/user/7")), Path::new("/run/user/7/vgate/control"));
         assert_eq!(path(Some("relative")), Path::new("/run/vgate/control"));

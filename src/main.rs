@@ -58,6 +58,7 @@ fn report(result: anyhow::Result<()>) -> u8 {
 fn carry_out(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run { config, log } => {
+            // It fails only where there is a logger already: in a test.
             let _ = env_logger::Builder::new().filter_level(log).try_init();
             run::run(Config::load(&config)?)
         }

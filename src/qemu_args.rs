@@ -67,6 +67,8 @@ fn arguments(socket: &Path, Memory(mib): Memory) -> anyhow::Result<Vec<Argument>
         option("-object", format!("memory-backend-memfd,id=vgate-memory,size={mib}M,share=on")),
         option("-machine", "q35,memory-backend=vgate-memory".to_owned()),
         option("-m", format!("{mib}M")),
+        // QEMU's own graphics card would be a second one, and push its network card to the GPU's place.
+        option("-vga", "none".to_owned()),
         option("-device", device.to_string()),
     ])
 }
@@ -97,6 +99,7 @@ mod tests {
 -object memory-backend-memfd,id=vgate-memory,size=2048M,share=on
 -machine q35,memory-backend=vgate-memory
 -m 2048M
+-vga none
 -device {\"addr\":\"02.0\",\"driver\":\"vfio-user-pci\",\"socket\":{\"path\":\"/run/vgate/left.sock\",\
 \"type\":\"unix\"},\"x-no-posted-writes\":true}
 ";

@@ -76,7 +76,10 @@ struct Screen {
 
 impl Screen {
     fn draw(&mut self, table: &str) -> anyhow::Result<()> {
-        let (columns, rows) = crossterm::terminal::size().unwrap_or((80, 24));
+        // Some terminals don't know their size, or say zero.
+        let size =
+            crossterm::terminal::size().ok().filter(|&(columns, rows)| columns > 0 && rows > 0);
+        let (columns, rows) = size.unwrap_or((80, 24));
         self.clear()?;
         // A line that wraps or scrolls away could not be found again.
         let lines: Vec<String> = table

@@ -157,7 +157,8 @@ impl Rig {
         let ram = GuestRam::anonymous(MEMORY).expect("memory for a guest");
         let edid =
             display::Monitor::new("1920x1080@60".parse().expect("a mode")).edid().expect("an EDID");
-        let mut rig = Self { vgpu: Vgpu::new(ram.clone(), edid.bytes().to_vec()), now: Time(1) };
+        let vgpu = Vgpu::new(ram.clone(), edid.bytes().to_vec()).expect("memory for its tables");
+        let mut rig = Self { vgpu, now: Time(1) };
         Driver::start(ram, &mut |at, value| rig.act(Access::Write(register(at), value)))
             .expect("memory at its place");
         // The side band's interrupt, and memory space for configuration space's BARs.

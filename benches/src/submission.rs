@@ -104,8 +104,8 @@ impl Rig {
         let socket = config.socket.clone();
         let seen = Arc::clone(&stamps);
         mediator.add_vm(config, move |setup| {
-            let inner = Vgpu::new(setup.ram, vec![0; 128]);
-            Box::new(StampedVgpu { inner, stamps: Arc::clone(&seen) })
+            let inner = Vgpu::new(setup.ram, vec![0; 128])?;
+            Ok(Box::new(StampedVgpu { inner, stamps: Arc::clone(&seen) }))
         })?;
         let stand_in = StandIn::connect(&socket, tables_bytes(mapped))?;
         build_tables(stand_in.ram(), mapped)?;
@@ -151,7 +151,7 @@ fn build_tables(ram: &GuestRam, mapped: u64) -> Result<()> {
     }
     for n in 0..tables {
         ram.write_u64(GuestAddress(directory(0) + 8 * n), table(n) | 3)?;
-        let entry = |page: u64| ((n * 512 + page) * 4096 % MEMORY | 3).to_le_bytes();
+        let entry = |page: u64| (((n * 512 + page) * 4096 % MEMORY) | 3).to_le_bytes();
         let entries: Vec<u8> = (0..512).flat_map(entry).collect();
         ram.write(GuestAddress(table(n)), &entries)?;
     }

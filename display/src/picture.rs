@@ -227,6 +227,14 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_can_be_cut_at_a_corner() {
+        let picture = Picture::from_rgba(3, 2, (0..24).collect()).unwrap();
+        let part = picture.from_corner(2, 1).unwrap();
+        assert_eq!((part.width(), part.height(), part.rgba()), (1, 1, &[20, 21, 22, 23][..]));
+        assert!(picture.from_corner(3, 0).is_none() && picture.from_corner(0, 9).is_none());
+    }
+
+    #[test]
     fn sizes_are_limited() {
         assert!(Picture::black(0, 1).is_none());
         assert!(Picture::black(1, MAX_SIDE + 1).is_none());

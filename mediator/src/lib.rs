@@ -10,7 +10,7 @@
 //!
 //! Data flows one way. A virtual GPU does no I/O: it is called and returns [`Effects`]. Silicon never waits: it is
 //! handed work and answers through a [`Ticket`]. Everything that a guest can influence is bounded here, and what a
-//! guest does wrong becomes a [`Verdict`] with a reason, never an error of the host.
+//! guest does wrong becomes a verdict with a [`Reason`], never an error of the host.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -37,7 +37,7 @@ pub use silicon::{
     SpaceId, Ticket,
 };
 pub use time::{Clock, Time};
-pub use verdict::{Reason, Verdict};
+pub use verdict::Reason;
 pub use virtual_gpu::{
     Effects, Place, Plane, Region, RegionInfo, Reset, ScanOut, UnknownAccess, Vector, VirtualGpu,
 };

@@ -115,7 +115,7 @@ impl<W: Send + 'static> Mediator<W> {
     pub fn add_vm(
         &mut self,
         config: VmConfig,
-        factory: impl FnMut(DeviceSetup) -> Box<dyn VirtualGpu<W>> + Send + 'static,
+        factory: impl FnMut(DeviceSetup) -> std::io::Result<Box<dyn VirtualGpu<W>>> + Send + 'static,
     ) -> Result<VmHandle, StartError> {
         let VmConfig { name, socket, weight, quotas, seals } = config;
         if self.vms.iter().any(|vm| vm.name() == name) {

@@ -1,6 +1,6 @@
 //! The VMs of a configuration.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -34,14 +34,14 @@ impl Checker<'_> {
     }
 
     fn names(&mut self, vms: &[Spanned<file::Vm>]) {
-        let mut seen = HashMap::new();
+        let mut seen = HashSet::new();
         for name in vms.iter().map(|vm| &vm.get_ref().name) {
             let fits = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-');
             let text = name.get_ref();
             if text.is_empty() || text.len() > MAX_NAME || !text.chars().all(fits) {
                 let rule = format!("1 to {MAX_NAME} of a-z, 0-9 and -");
                 self.problem(name.span(), format!("{text:?} is no name for a VM: {rule}"));
-            } else if seen.insert(text, ()).is_some() {
+            } else if !seen.insert(text) {
                 self.problem(name.span(), format!("another VM is named {text:?} already"));
             }
         }

@@ -9,6 +9,9 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use display::Picture;
+use mediator::control::Client;
+use mediator::control::protocol::VmReport;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -58,6 +61,47 @@ impl Vgate {
             vgate.wait_socket(socket)?;
         }
         Ok(vgate)
+    }
+
+    /// Starts a daemon with the software GPU for VMs named and with monitors as given; each one's socket is
+    /// `NAME.sock` in the daemon's folder, the control socket `control`.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn for_vms(name: &str, vms: &[(&str, &str)]) -> Result<Self> {
+        let mut configuration = String::from("control = \"control\"\n[gpu]\nsilicon = \"model\"\n");
+        let mut sockets = vec!["control".to_owned()];
+        for (vm, monitor) in vms {
+            configuration += &format!("[[vm]]\nname = \"{vm}\"\nmonitor = \"{monitor}\"\n");
+            sockets.push(format!("{vm}.sock"));
+        }
+        let sockets: Vec<_> = sockets.iter().map(String::as_str).collect();
+        Self::start(name, &configuration, &sockets)
+    }
+
+    /// The socket of a VM.
+    pub fn socket(&self, vm: &str) -> PathBuf {
+        self.path(&format!("{vm}.sock"))
+    }
+
+    /// All that the daemon says of a VM.
+    ///
+    /// # Errors
+    /// If it doesn't answer.
+    pub fn show(&self, vm: &str) -> Result<VmReport> {
+        Ok(self.client()?.show(vm)?)
+    }
+
+    /// What a VM's display shows.
+    ///
+    /// # Errors
+    /// If it shows nothing.
+    pub fn screenshot(&self, vm: &str) -> Result<Picture> {
+        Ok(Picture::from_png(&self.client()?.screenshot(vm)?.png)?)
+    }
+
+    fn client(&self) -> Result<Client> {
+        Ok(Client::connect(&self.path("control"))?)
     }
 
     /// The daemon's process number.

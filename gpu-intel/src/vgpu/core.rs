@@ -3,6 +3,8 @@
 //! A command in a ring reaches the same registers as the CPU does, through the same code; only what would drive the
 //! engines themselves (submission, resets) is the CPU's alone.
 
+use std::io;
+
 use mediator::{Effects, GuestRam, Job, JobId, Reason, SpaceRoot, Time, Vector};
 
 use super::context::{self, ContextImage};
@@ -60,11 +62,11 @@ pub(crate) fn ticks(now: Time) -> u64 {
 }
 
 impl Core {
-    pub(crate) fn new(ram: GuestRam, edid: Vec<u8>) -> Self {
+    pub(crate) fn new(ram: GuestRam, edid: Vec<u8>) -> io::Result<Self> {
         let mut core = Self {
             ram,
-            registers: RegisterFile::new(),
-            ggtt: Ggtt::new(),
+            registers: RegisterFile::new()?,
+            ggtt: Ggtt::new()?,
             line: Line::default(),
             display: Display::new(edid),
             counters: Counters::default(),
@@ -72,7 +74,7 @@ impl Core {
             next_job: 0,
         };
         core.power_on();
-        core
+        Ok(core)
     }
 
     /// What reset values alone do not say.

@@ -3,8 +3,11 @@
 //! Entries are kept as the guest writes them and looked up at each use. A driver may write the two halves of an entry
 //! one after the other; in between the entry is what both halves say, as on silicon.
 
+use std::io;
+
 use mediator::GuestAddress;
 
+use super::zero_pages::ZeroPages;
 use crate::address::GgttAddress;
 use crate::gtt::GgttEntry;
 
@@ -26,47 +29,33 @@ pub(crate) const UNMAPPABLE_SIZE: u32 = 0u32.wrapping_sub(UNMAPPABLE_BASE);
 
 /// The table.
 #[derive(Debug)]
-pub(crate) struct Ggtt {
-    entries: Vec<u64>,
-}
+pub(crate) struct Ggtt(ZeroPages);
 
 impl Ggtt {
-    /// A table without entries. Its zero pages cost nothing until they are written.
-    pub(crate) fn new() -> Self {
-        Self { entries: vec![0; ENTRIES] }
+    /// A table without entries.
+    pub(crate) fn new() -> io::Result<Self> {
+        ZeroPages::new(ENTRIES * 8).map(Self)
     }
 
     /// Reads the dword at `offset` bytes into the table.
     pub(crate) fn read(&self, offset: u64) -> u32 {
-        let entry = self.entry(offset);
-        if offset & 4 == 0 { entry as u32 } else { (entry >> 32) as u32 }
+        self.0.get_u32(usize::try_from(offset & !3).unwrap_or(usize::MAX))
     }
 
     /// Writes the dword at `offset` bytes into the table.
     pub(crate) fn write(&mut self, offset: u64, value: u32) {
-        if let Some(entry) = usize::try_from(offset / 8).ok().and_then(|n| self.entries.get_mut(n))
-        {
-            let shift = (offset & 4) * 8;
-            let value = *entry & !(0xFFFF_FFFF << shift) | u64::from(value) << shift;
-            if value != *entry {
-                *entry = value;
-            }
-        }
-    }
-
-    fn entry(&self, offset: u64) -> u64 {
-        usize::try_from(offset / 8).ok().and_then(|n| self.entries.get(n)).copied().unwrap_or(0)
+        self.0.set_u32(usize::try_from(offset & !3).unwrap_or(usize::MAX), value);
     }
 
     /// The guest-physical address behind a global graphics address.
     pub(crate) fn translate(&self, at: GgttAddress) -> Option<GuestAddress> {
-        let entry = GgttEntry(self.entries.get(usize::try_from(at.0 >> 12).ok()?).copied()?);
+        let entry = GgttEntry(self.0.get_u64(usize::try_from(at.0 >> 12).ok()?.checked_mul(8)?));
         entry.present().then(|| GuestAddress(entry.address().0 | at.0 & 0xFFF))
     }
 
     /// Forgets all entries, and gives their memory back.
     pub(crate) fn reset(&mut self) {
-        *self = Self::new();
+        self.0.clear();
     }
 }
 
@@ -77,7 +66,7 @@ mod tests {
     #[test]
     fn halves_make_an_entry_in_either_order() {
         for order in [[0, 4], [4, 0]] {
-            let mut ggtt = Ggtt::new();
+            let mut ggtt = Ggtt::new().unwrap();
             for half in order {
                 ggtt.write(16 + half, if half == 0 { 0x5678_9001 } else { 0x2 });
             }
@@ -87,7 +76,7 @@ mod tests {
 
     #[test]
     fn absent_and_impossible_addresses_translate_to_nothing() {
-        let mut ggtt = Ggtt::new();
+        let mut ggtt = Ggtt::new().unwrap();
         ggtt.write(0, 0x1000);
         assert_eq!(ggtt.translate(GgttAddress(0)), None);
         assert_eq!(ggtt.translate(GgttAddress(u64::MAX)), None);

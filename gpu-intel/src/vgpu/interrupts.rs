@@ -158,7 +158,7 @@ mod tests {
     const USER: Event = Event::Engine(Engine::Copy, EngineEvent::User);
 
     fn enabled() -> (RegisterFile, Line) {
-        let mut registers = RegisterFile::new();
+        let mut registers = RegisterFile::new().unwrap();
         registers.set(0x4_4304, 0);
         registers.set(0x4_430C, u32::MAX);
         registers.set(Engine::Copy.base() + 0xA8, 0);

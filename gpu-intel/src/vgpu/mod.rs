@@ -24,7 +24,9 @@ mod ring;
 mod rom;
 #[cfg(test)]
 mod tests;
+mod zero_pages;
 
+use std::io;
 use std::time::Duration;
 
 use mediator::{
@@ -67,14 +69,16 @@ pub struct Vgpu {
 
 impl Vgpu {
     /// A vGPU after power-on, over the guest's memory, with a monitor that has this EDID.
-    #[must_use]
-    pub fn new(ram: GuestRam, edid: Vec<u8>) -> Self {
-        Self {
-            core: Core::new(ram, edid),
+    ///
+    /// # Errors
+    /// When the host has no address space for its tables.
+    pub fn new(ram: GuestRam, edid: Vec<u8>) -> io::Result<Self> {
+        Ok(Self {
+            core: Core::new(ram, edid)?,
             engines: std::array::from_fn(|_| EngineState::new()),
             config: PciConfig::new(rom::SIZE as u32),
             rom: rom::image(),
-        }
+        })
     }
 
     fn engine(&mut self, engine: Engine) -> &mut EngineState {
@@ -112,7 +116,7 @@ impl Vgpu {
         let behaviour = entry.map(|entry| (entry.class, entry.engine));
         match behaviour {
             Some((Class::Behaves(Behaviour::SubmitPort), Some(engine))) => {
-                self.write_port(engine, value, fx)
+                self.write_port(engine, value, fx);
             }
             Some((Class::Behaves(Behaviour::CsbPointer), Some(engine))) => {
                 let merged = self.core.registers.write_masked(at, value);

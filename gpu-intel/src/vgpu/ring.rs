@@ -182,17 +182,16 @@ impl Active {
         }
     }
 
-    /// A batch ended. Executes what waited for it; `None` if it is not this context's first batch out.
+    /// A batch ended. Executes what waited for it; `None` if it is not this context's. Batches end in order, but one
+    /// that never got to silicon may fail before those ahead of it end.
     pub(crate) fn finished(
         &mut self,
         job: JobId,
         end: &JobEnd,
         host: &mut dyn Host,
     ) -> Option<Result<(), Reason>> {
-        if self.outstanding.front()?.job != job {
-            return None;
-        }
-        let done = self.outstanding.pop_front()?;
+        let at = self.outstanding.iter().position(|o| o.job == job)?;
+        let done = self.outstanding.remove(at)?;
         if let JobEnd::Fault(reason) | JobEnd::Killed(reason) = end {
             return Some(Err(reason.clone()));
         }

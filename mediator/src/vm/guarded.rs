@@ -24,8 +24,10 @@ pub struct DeviceSetup {
     pub clock: Clock,
 }
 
-/// Builds a VM's virtual GPU: at start, and again after one that panicked or lost its memory.
-pub type DeviceFactory<W> = Box<dyn FnMut(DeviceSetup) -> Box<dyn VirtualGpu<W>> + Send>;
+/// Builds a VM's virtual GPU: at start, and again after one that panicked or lost its memory. Fails when the host
+/// lacks what it takes.
+pub type DeviceFactory<W> =
+    Box<dyn FnMut(DeviceSetup) -> std::io::Result<Box<dyn VirtualGpu<W>>> + Send>;
 
 pub(crate) struct Guarded<W> {
     factory: DeviceFactory<W>,
@@ -156,8 +158,11 @@ fn build<W>(
     factory: &mut DeviceFactory<W>,
     setup: &DeviceSetup,
 ) -> Result<Box<dyn VirtualGpu<W>>, Reason> {
-    catch_unwind(AssertUnwindSafe(|| factory(setup.clone())))
-        .map_err(|panic| Reason::new("internal/panic", message(&*panic)))
+    match catch_unwind(AssertUnwindSafe(|| factory(setup.clone()))) {
+        Ok(Ok(device)) => Ok(device),
+        Ok(Err(error)) => Err(Reason::new("internal/build", error.to_string())),
+        Err(panic) => Err(Reason::new("internal/panic", message(&*panic))),
+    }
 }
 
 /// What a panic says.

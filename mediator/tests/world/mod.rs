@@ -170,9 +170,10 @@ impl World {
     }
 
     pub fn add(&mut self, config: VmConfig) -> VmHandle {
-        let toy = |setup| -> Box<dyn VirtualGpu<Work>> {
+        let toy = |setup| -> std::io::Result<Box<dyn VirtualGpu<Work>>> {
             let peek = GuestAddress(0);
-            Box::new(Toy { setup, next: 0, out: Vec::new(), done: 0, faults: 0, killed: 0, peek })
+            let out = Vec::new();
+            Ok(Box::new(Toy { setup, next: 0, out, done: 0, faults: 0, killed: 0, peek }))
         };
         self.mediator.add_vm(config, toy).unwrap()
     }

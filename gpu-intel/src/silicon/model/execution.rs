@@ -1,7 +1,6 @@
 //! One job on its way through its batch buffers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use mediator::{Clock, Reason};
 
@@ -11,6 +10,7 @@ use super::context_image::{self, State};
 use super::counters::Counters;
 use super::memory::Memory;
 use super::registers::Registers;
+use super::stop::Stop;
 use crate::command::streamer::{Fault, Step, Streamer};
 use crate::command::{self, length};
 use crate::engine::Engine;
@@ -25,30 +25,6 @@ const ADDRESS_MASK: u64 = 0xffff_ffff_ffff;
 
 /// After so many commands the thread offers its core to others: a batch may loop for as long as its budget lasts.
 const YIELD_EVERY: u32 = 4096;
-
-/// What others ask of a running execution.
-#[derive(Debug, Default)]
-pub(super) struct Stop {
-    /// At the next command.
-    pub(super) preempt: AtomicBool,
-    /// At once: at the next command, or the next row of a blit.
-    pub(super) kill: AtomicBool,
-}
-
-impl Stop {
-    fn wanted(&self) -> bool {
-        self.preempt.load(Ordering::Relaxed) || self.killed()
-    }
-
-    pub(super) fn killed(&self) -> bool {
-        self.kill.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn clear(&self) {
-        self.preempt.store(false, Ordering::Relaxed);
-        self.kill.store(false, Ordering::Relaxed);
-    }
-}
 
 /// Why an execution came to rest.
 #[derive(Debug, PartialEq, Eq)]

@@ -11,7 +11,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use mediator::{Clock, JobEnd, JobId, Outcome, Reason, SiliconError, Ticket, VmId};
 
 use super::counters::Counters;
-use super::execution::{Execution, Pause, Stop};
+use super::execution::{Execution, Pause};
+use super::stop::Stop;
 use crate::engine::Engine;
 
 /// A wait that is over soon should not cost a nap; a long one should not cost a core.

@@ -20,6 +20,7 @@ mod execution;
 mod lane;
 mod memory;
 pub mod registers;
+mod stop;
 
 mod blitter;
 

@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn frames_and_lines_come_from_the_clock() {
-        let mut registers = RegisterFile::new();
+        let mut registers = RegisterFile::new().unwrap();
         let display = on(&mut registers);
         assert_eq!(display.frame_count(0, Time(1_000_000_000)), 59);
         assert_eq!(display.scan_line(&registers, 0, Time(0)), 768);
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn an_idle_display_asks_for_no_time() {
-        let mut registers = RegisterFile::new();
+        let mut registers = RegisterFile::new().unwrap();
         let mut display = on(&mut registers);
         assert_eq!(
             display.tick(&mut registers, &mut Line::default(), Time(50_000_000)),
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_flip_takes_effect_at_the_next_vblank() {
-        let mut registers = RegisterFile::new();
+        let mut registers = RegisterFile::new().unwrap();
         let mut display = on(&mut registers);
         let mut line = Line::default();
         registers.set(0x4_4404, 0);
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn an_absurd_mode_runs_at_sixty_hertz() {
-        let mut registers = RegisterFile::new();
+        let mut registers = RegisterFile::new().unwrap();
         registers.set(0x6_0040, 0xFF_FFFF);
         registers.set(0x6_0044, 1);
         assert_eq!(frame_period(&registers, 0), SIXTY_HERTZ);

@@ -7,7 +7,7 @@ use super::Behaviour::{
 };
 use super::{Register, answers, behaves, clear_ones, masked, memory, read_only, zero};
 
-/// Forcewake: acknowledge bits follow request bits at once, see `Device::write_register`.
+/// Forcewake: acknowledge bits follow request bits at once, see `Core::write_register`.
 pub(crate) const FORCEWAKE: [(u32, u32); 3] =
     [(0xA278, 0xD84), (0xA188, 0x13_0044), (0xA270, 0xD88)];
 
@@ -64,6 +64,7 @@ pub(super) const GT: &[Register] = &[
     memory(0x4030, "GAM_ECOCHK_4030"),
     memory(0x4034, "GAM_4034"),
     masked(0x20E0, "FF_SLICE_CS_CHICKEN1"),
+    clear_ones(0x2024, "PGTBL_ER"),
     masked(0x2088, "FF_SLICE_CHICKEN"),
     masked(0x2090, "3D_CHICKEN3"),
     memory(0x4024, "GTT_CACHE_EN"),

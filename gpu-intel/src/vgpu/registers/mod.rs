@@ -3,7 +3,7 @@
 //! ```text
 //!  offset ──► class (a static table, one entry a register) ──► value (this vGPU's 2 MiB, zero pages until touched)
 //!                │
-//!                └─ Behaviour: the device does the rest (../behaviour.rs)
+//!                └─ Behaviour: the device does the rest (../core.rs)
 //! ```
 //!
 //! The tables are the device's documentation: [`ENGINE`](engine::ENGINE), [`GT`](gt::GT) and
@@ -18,8 +18,10 @@ pub(crate) use engine::MODE_IDLE;
 pub(crate) use gt::FORCEWAKE;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::OnceLock;
 
+use super::zero_pages::ZeroPages;
 use crate::address::RegisterOffset;
 use crate::engine::Engine;
 
@@ -228,25 +230,24 @@ pub(crate) struct Touched {
 /// The values of one vGPU's registers.
 #[derive(Debug)]
 pub(crate) struct RegisterFile {
-    values: Vec<u32>,
+    values: ZeroPages,
     unknown: BTreeMap<u32, Touched>,
 }
 
 impl RegisterFile {
     /// Registers as after power-on.
-    pub(crate) fn new() -> Self {
-        let mut file = Self { values: vec![0; DWORDS], unknown: BTreeMap::new() };
+    pub(crate) fn new() -> io::Result<Self> {
+        let mut file = Self { values: ZeroPages::new(WINDOW as usize)?, unknown: BTreeMap::new() };
         file.reset_below(WINDOW);
-        file
+        Ok(file)
     }
 
     /// Puts every register below `end` back to its value after reset.
     pub(crate) fn reset_below(&mut self, end: u32) {
         if end >= WINDOW {
-            // Fresh zero pages: a device that was used and reset costs no more memory than a new one.
-            self.values = vec![0; DWORDS];
-        } else if let Some(values) = self.values.get_mut(..(end / 4) as usize) {
-            values.fill(0);
+            self.values.clear();
+        } else {
+            self.values.clear_below(end as usize);
         }
         for (at, value) in &Map::get().resets {
             if *at < end {
@@ -257,14 +258,12 @@ impl RegisterFile {
 
     /// The stored value.
     pub(crate) fn get(&self, at: u32) -> u32 {
-        self.values.get((at / 4) as usize).copied().unwrap_or(0)
+        self.values.get_u32((at & !3) as usize)
     }
 
     /// Stores a value, whatever the register's class.
     pub(crate) fn set(&mut self, at: u32, value: u32) {
-        if let Some(slot) = self.values.get_mut((at / 4) as usize) {
-            *slot = value;
-        }
+        self.values.set_u32((at & !3) as usize, value);
     }
 
     /// Changes bits of the stored value.
@@ -340,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_masked_register_keeps_what_its_mask_leaves_alone() {
-        let mut file = RegisterFile::new();
+        let mut file = RegisterFile::new().unwrap();
         assert_eq!(file.write_masked(0x20C0, 0x0101_0101), 0x0101);
         assert_eq!(file.write_masked(0x20C0, 0x0001_0000), 0x0100);
         assert_eq!(file.get(0x20C0), 0x0100);
@@ -348,7 +347,7 @@ mod tests {
 
     #[test]
     fn the_list_of_unknown_offsets_is_bounded() {
-        let mut file = RegisterFile::new();
+        let mut file = RegisterFile::new().unwrap();
         for n in 0..10_000 {
             file.touch_unknown(n * 4, true);
         }
