@@ -27,9 +27,10 @@ pub(crate) fn run(config: Config) -> anyhow::Result<()> {
     };
     let mut mediator = Mediator::start(silicon, clock)?;
     for vm in config.vms {
-        let edid = vm.edid;
-        mediator
-            .add_vm(vm.config, move |setup| Ok(Box::new(Vgpu::new(setup.ram, edid.clone())?)))?;
+        let (platform, edid) = (vm.platform, vm.edid);
+        mediator.add_vm(vm.config, move |setup| {
+            Ok(Box::new(Vgpu::new(platform, setup.ram, edid.clone())?))
+        })?;
     }
     mediator.serve_control(&config.control)?;
     log::info!("control socket {}", config.control.display());

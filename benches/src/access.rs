@@ -3,10 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use gpu_intel::Vgpu;
 use gpu_intel::driver::{Driver, FREE, MEMORY};
 use gpu_intel::engine::Engine;
 use gpu_intel::silicon::Batch;
+use gpu_intel::{Platform, Vgpu};
 use mediator::{Effects, GuestRam, Place, Region, Time, VirtualGpu};
 
 /// One access.
@@ -157,7 +157,8 @@ impl Rig {
         let ram = GuestRam::anonymous(MEMORY).expect("memory for a guest");
         let edid =
             display::Monitor::new("1920x1080@60".parse().expect("a mode")).edid().expect("an EDID");
-        let vgpu = Vgpu::new(ram.clone(), edid.bytes().to_vec()).expect("memory for its tables");
+        let vgpu = Vgpu::new(Platform::default(), ram.clone(), edid.bytes().to_vec())
+            .expect("memory for its tables");
         let mut rig = Self { vgpu, now: Time(1) };
         Driver::start(ram, &mut |at, value| rig.act(Access::Write(register(at), value)))
             .expect("memory at its place");

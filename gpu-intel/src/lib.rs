@@ -8,7 +8,9 @@ pub mod command;
 pub mod driver;
 pub mod engine;
 pub mod gtt;
+mod platform;
 pub mod silicon;
 mod vgpu;
 
+pub use platform::{NoSuchPlatform, Platform};
 pub use vgpu::Vgpu;

@@ -32,6 +32,7 @@ pub(super) struct Vm {
     pub(super) name: Spanned<String>,
     pub(super) socket: Option<Spanned<PathBuf>>,
     pub(super) weight: Option<Spanned<i64>>,
+    pub(super) device: Option<Spanned<String>>,
     pub(super) monitor: Option<Spanned<String>>,
     pub(super) edid: Option<Spanned<PathBuf>>,
     #[serde(default)]

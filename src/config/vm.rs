@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use display::{Edid, Mode, Monitor};
+use gpu_intel::{NoSuchPlatform, Platform};
 use jiff::SignedDuration;
 use mediator::memory::{MemoryQuota, SealPolicy};
 use mediator::{Quotas, VmConfig, Weight};
@@ -77,6 +78,7 @@ impl Checker<'_> {
     fn vm(&mut self, vm: &file::Vm, control: &Path) -> Option<Vm> {
         let weight = self.weight(vm.weight.as_ref());
         let quotas = self.quotas(&vm.quotas);
+        let platform = self.platform(vm.device.as_ref());
         let edid = self.monitor(vm);
         let seals = match vm.memory {
             file::Memory::Sealed => SealPolicy::RequireSealed,
@@ -89,7 +91,7 @@ impl Checker<'_> {
             quotas: quotas?,
             seals,
         };
-        Some(Vm { config, edid: edid? })
+        Some(Vm { config, platform: platform?, edid: edid? })
     }
 
     fn weight(&mut self, weight: Option<&Spanned<i64>>) -> Option<Weight> {
@@ -100,6 +102,12 @@ impl Checker<'_> {
             self.problem(weight.span(), format!("weight {number} is out of range: 1 to 1000"));
         }
         valid
+    }
+
+    fn platform(&mut self, device: Option<&Spanned<String>>) -> Option<Platform> {
+        let Some(device) = device else { return Some(Platform::default()) };
+        let platform = device.get_ref().parse().map_err(|error: NoSuchPlatform| error.to_string());
+        self.noted(device, platform)
     }
 
     fn monitor(&mut self, vm: &file::Vm) -> Option<Vec<u8>> {

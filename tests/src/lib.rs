@@ -29,6 +29,7 @@
 mod cpio;
 mod guest;
 mod image;
+mod kernel_log;
 mod process;
 mod promises;
 mod qemu;
@@ -36,6 +37,7 @@ mod vgate;
 
 pub use guest::Guest;
 pub use image::Image;
+pub use kernel_log::complaints;
 pub use promises::Promise;
 pub use qemu::Qemu;
 pub use vgate::Vgate;

@@ -8,12 +8,12 @@ use anyhow::{Result, ensure};
 use crate::process::Process;
 use crate::{Guest, Image, guest_folder};
 
-/// The kernel's command line, before what the test adds. The guest has no firmware for the display's
-/// micro-controller, and is told not to look for it.
+/// The kernel's command line, before what the test adds.
 ///
 /// Its own messages leave by `/init` (`loglevel=3` keeps those of a dying kernel on the serial port); what would slow
 /// an emulated processor down and doesn't matter to the GPU is off.
-const KERNEL_ARGUMENTS: &str = "console=ttyS0 loglevel=3 panic=-1 mitigations=off nokaslr tsc=reliable i915.dmc_firmware_path=/dev/null";
+const KERNEL_ARGUMENTS: &str =
+    "console=ttyS0 loglevel=3 panic=-1 mitigations=off nokaslr tsc=reliable";
 
 /// Which machine to start, with which guest.
 #[derive(Clone, Debug)]
@@ -118,6 +118,9 @@ impl Qemu {
     fn kernel_line(&self) -> String {
         let mut line =
             format!("{KERNEL_ARGUMENTS} vgate.name={} vgate.steps={}", self.name, self.steps);
+        // The guest has no firmware for the display's micro-controller, and the driver is told not to look for it.
+        let no_firmware = if self.image.kernel == "6.1" { "" } else { "/dev/null" };
+        line += &format!(" i915.dmc_firmware_path={no_firmware}");
         for argument in &self.kernel_arguments {
             line.push(' ');
             line.push_str(argument);

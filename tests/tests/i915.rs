@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use mediator::control::protocol::VmReport;
-use vgate_tests::{Guest, Image, Qemu, Vgate};
+use vgate_tests::{Guest, Image, Qemu, Vgate, complaints};
 
 /// A check of the guest's program may take this long on a slow machine.
 const CHECK_LIMIT: Duration = Duration::from_secs(300);
@@ -32,24 +32,10 @@ fn run_checks(name: &str, checks: &[&str]) -> Result<VmReport> {
     let report = vgate.show("guest")?;
     guest.send("end")?;
     guest.wait_step("dmesg")?;
-    driver_is_content(&guest)?;
+    assert_eq!(complaints(&guest)?, Vec::<String>::new());
     guest.wait_end()?;
     vgate.still_runs()?;
     Ok(report)
-}
-
-/// From i915's first line on, the kernel said nothing of warning level or worse. Lines are "LEVEL SECONDS TEXT".
-fn driver_is_content(guest: &Guest) -> Result<()> {
-    let log = guest.reports("VGATE-KERNEL");
-    let seconds = |line: &str| line.split(' ').nth(1).and_then(|s| s.parse::<f64>().ok());
-    let first = log.iter().find(|line| line.contains("i915 0000:00:02.0"));
-    let began = first.and_then(|line| seconds(line)).context("i915 said nothing at all")?;
-    let loud = |line: &&String| {
-        line.starts_with(['0', '1', '2', '3', '4']) && seconds(line).is_none_or(|at| at >= began)
-    };
-    let complaints: Vec<_> = log.iter().filter(loud).collect();
-    ensure!(complaints.is_empty(), "the guest's kernel complains: {complaints:#?}");
-    Ok(())
 }
 
 #[test]
@@ -61,7 +47,7 @@ fn i915_probes_without_complaint_and_finds_the_configured_monitor() -> Result<()
     guest.send("end")?;
     guest.wait_end()?;
 
-    driver_is_content(&guest)?;
+    assert_eq!(complaints(&guest)?, Vec::<String>::new());
     let log = guest.reports("VGATE-KERNEL");
     let said = |text: &str| log.iter().any(|line| line.contains(text));
     ensure!(said("Virtual GPU for Intel GVT-g detected"));

@@ -20,6 +20,7 @@ use crate::command;
 use crate::command::streamer::{Bus, Fault, Notify, Space, StatusPage};
 use crate::engine::Engine;
 use crate::gtt::PageTableWalker;
+use crate::platform::Platform;
 use crate::silicon::Batch;
 
 /// Dwords of a privileged batch that are copied.
@@ -46,6 +47,7 @@ pub(crate) struct Counters {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Core {
+    platform: Platform,
     pub(crate) ram: GuestRam,
     pub(crate) registers: RegisterFile,
     pub(crate) ggtt: Ggtt,
@@ -62,10 +64,11 @@ pub(crate) fn ticks(now: Time) -> u64 {
 }
 
 impl Core {
-    pub(crate) fn new(ram: GuestRam, edid: Vec<u8>) -> io::Result<Self> {
+    pub(crate) fn new(platform: Platform, ram: GuestRam, edid: Vec<u8>) -> io::Result<Self> {
         let mut core = Self {
+            platform,
             ram,
-            registers: RegisterFile::new()?,
+            registers: RegisterFile::new(platform)?,
             ggtt: Ggtt::new()?,
             line: Line::default(),
             display: Display::new(edid),
@@ -79,7 +82,8 @@ impl Core {
 
     /// What reset values alone do not say.
     fn power_on(&mut self) {
-        self.registers.update(0xC_4000, 0, display::PLUGGED);
+        let (at, bit) = display::plugged(self.platform);
+        self.registers.update(at, 0, bit);
     }
 
     /// Device-level reset.
@@ -200,6 +204,12 @@ impl Core {
                 // Idle (2) and normal (3) patterns: the idle pattern has been sent.
                 if value >> 31 != 0 && matches!(value >> 8 & 7, 2 | 3) {
                     registers.update(at + 4, 0, 1 << 25);
+                }
+            }
+            Behaviour::PhyGroup => {
+                // Lanes 0 and 1, and lanes 2 and 3.
+                for lanes in [at, at - 0x800, at - 0x600] {
+                    registers.set(lanes, value);
                 }
             }
             Behaviour::GmbusCommand => {
@@ -390,11 +400,11 @@ impl Bus for RingBus<'_, '_> {
     }
 
     fn register(&mut self, at: RegisterOffset) -> Result<u32, Fault> {
-        Ok(self.core.read_register(at.0, registers::lookup(at), self.fx.now))
+        Ok(self.core.read_register(at.0, self.core.registers.lookup(at), self.fx.now))
     }
 
     fn set_register(&mut self, at: RegisterOffset, value: u32) -> Result<(), Fault> {
-        self.core.write_register(at.0, registers::lookup(at), value, self.fx);
+        self.core.write_register(at.0, self.core.registers.lookup(at), value, self.fx);
         Ok(())
     }
 

@@ -55,10 +55,11 @@ pub(super) fn detile(registers: &RegisterFile, at: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::Platform;
 
     #[test]
     fn a_fence_shows_an_x_tiled_surface_as_rows() {
-        let mut registers = RegisterFile::new().unwrap();
+        let mut registers = RegisterFile::new(Platform::default()).unwrap();
         registers.set(0x10_0008, 0x10_0000 | 1);
         registers.set(0x10_000C, 0x10_F000 | (1024 / 128 - 1));
         assert_eq!(detile(&registers, 0x10_0000 + 1024), 0x10_0000 + 512);

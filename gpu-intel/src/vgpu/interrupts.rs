@@ -154,11 +154,12 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::Platform;
 
     const USER: Event = Event::Engine(Engine::Copy, EngineEvent::User);
 
     fn enabled() -> (RegisterFile, Line) {
-        let mut registers = RegisterFile::new().unwrap();
+        let mut registers = RegisterFile::new(Platform::default()).unwrap();
         registers.set(0x4_4304, 0);
         registers.set(0x4_430C, u32::MAX);
         registers.set(Engine::Copy.base() + 0xA8, 0);

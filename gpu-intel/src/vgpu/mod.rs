@@ -1,4 +1,4 @@
-//! The virtual GPU: a Kaby Lake GT2 as one guest sees it.
+//! The virtual GPU: a Gen9 part as one guest sees it.
 //!
 //! ```text
 //!  BAR0  registers ──► core ──► interrupts, display, PVINFO
@@ -43,6 +43,7 @@ use self::registers::{Behaviour, Class};
 use self::ring::{Active, EngineState, Progress};
 use crate::address::RegisterOffset;
 use crate::engine::Engine;
+use crate::platform::Platform;
 use crate::silicon::Batch;
 
 /// How often a ring that waits for a semaphore looks again.
@@ -65,6 +66,7 @@ pub struct Vgpu {
     engines: [EngineState; 4],
     config: PciConfig,
     rom: Vec<u8>,
+    platform: Platform,
 }
 
 impl Vgpu {
@@ -72,12 +74,13 @@ impl Vgpu {
     ///
     /// # Errors
     /// When the host has no address space for its tables.
-    pub fn new(ram: GuestRam, edid: Vec<u8>) -> io::Result<Self> {
+    pub fn new(platform: Platform, ram: GuestRam, edid: Vec<u8>) -> io::Result<Self> {
         Ok(Self {
-            core: Core::new(ram, edid)?,
+            core: Core::new(platform, ram, edid)?,
             engines: std::array::from_fn(|_| EngineState::new()),
-            config: PciConfig::new(rom::SIZE as u32),
-            rom: rom::image(),
+            config: PciConfig::new(platform, rom::SIZE as u32),
+            rom: rom::image(platform),
+            platform,
         })
     }
 
@@ -95,7 +98,7 @@ impl Vgpu {
         if at < u64::from(registers::WINDOW) {
             let at = at as u32;
             self.core.counters.register_reads += 1;
-            self.core.read_register(at, registers::lookup(RegisterOffset(at)), now)
+            self.core.read_register(at, self.core.registers.lookup(RegisterOffset(at)), now)
         } else {
             at.checked_sub(ggtt::IN_BAR0).map_or(0, |offset| self.core.ggtt.read(offset))
         }
@@ -112,7 +115,7 @@ impl Vgpu {
     }
 
     fn write_register(&mut self, at: u32, value: u32, fx: &mut Effects<Batch>) {
-        let entry = registers::lookup(RegisterOffset(at));
+        let entry = self.core.registers.lookup(RegisterOffset(at));
         let behaviour = entry.map(|entry| (entry.class, entry.engine));
         match behaviour {
             Some((Class::Behaves(Behaviour::SubmitPort), Some(engine))) => {
@@ -440,7 +443,7 @@ impl VirtualGpu<Batch> for Vgpu {
             *self.engine(engine) = EngineState::new();
         }
         self.core.reset();
-        self.config = PciConfig::new(rom::SIZE as u32);
+        self.config = PciConfig::new(self.platform, rom::SIZE as u32);
         if kind == Reset::Disconnect {
             self.core.counters = core::Counters::default();
         }

@@ -1,7 +1,9 @@
-//! Configuration space of the vGPU: a Kaby Lake GT2 desktop part with MSI, no stolen memory, and an expansion ROM that
+//! Configuration space of the vGPU: a Gen9 part with MSI, no stolen memory, and an expansion ROM that
 //! holds the video BIOS tables.
 //!
 //! Source: SKL PRM vol 2c (PCI registers), PCI Local Bus 3.0 for the header; GVT-g for what is left out.
+
+use crate::platform::Platform;
 
 /// Bytes of configuration space.
 pub(crate) const SIZE: usize = 256;
@@ -17,13 +19,12 @@ pub(crate) const BAR4_SIZE: u64 = 64;
 /// Bytes from `at` with their value at power-on; everything else is zero.
 const HEADER: &[(usize, &[u8])] = &[
     (0x00, &[0x86, 0x80]),             // Vendor: Intel.
-    (0x02, &[0x12, 0x59]),             // Device 0x5912: Kaby Lake GT2, HD Graphics 630.
     (STATUS, &[0x10, 0x00]),           // Has a capability list.
-    (0x08, &[0x04, 0x00, 0x80, 0x03]), // Revision 4, class display, sub-class other.
+    (0x09, &[0x00, 0x80, 0x03]),       // Class display, sub-class other.
     (0x10, &[0x04, 0, 0, 0]),          // BAR0: 64-bit memory.
     (0x18, &[0x0C, 0, 0, 0]),          // BAR2: 64-bit prefetchable memory.
     (0x20, &[0x01, 0, 0, 0]),          // BAR4: I/O.
-    (0x2C, &[0x86, 0x80, 0x12, 0x59]), // Subsystem.
+    (0x2C, &[0x86, 0x80]),             // Subsystem vendor: Intel; its device is the part's.
     (0x34, &[MSI as u8]),              // First capability.
     (0x50, &[0xC0, 0x00]),             // GGC: 8 MiB of GGTT entries, no stolen memory.
     (MSI, &[0x05, 0xD0, 0x00, 0x00]),  // MSI, one message, 32-bit; next capability at 0xD0.
@@ -52,10 +53,12 @@ pub(crate) struct PciConfig {
 
 impl PciConfig {
     /// As after power-on; `rom_size` is a power of two.
-    pub(crate) fn new(rom_size: u32) -> Self {
+    pub(crate) fn new(platform: Platform, rom_size: u32) -> Self {
         let mut config = Self { bytes: [0; SIZE], masks: [0; SIZE] };
         fill(&mut config.bytes, HEADER);
         fill(&mut config.masks, WRITABLE);
+        let id = platform.device_id().to_le_bytes();
+        fill(&mut config.bytes, &[(0x02, &id), (0x08, &[platform.revision()]), (0x2E, &id)]);
         // A base address register keeps the bits above its size: so the guest learns the size.
         let bars: [(usize, u64, usize); 3] =
             [(0x10, BAR0_SIZE, 8), (0x18, BAR2_SIZE, 8), (0x20, BAR4_SIZE, 4)];
@@ -107,7 +110,7 @@ mod tests {
 
     #[test]
     fn base_address_registers_tell_their_size() {
-        let mut config = PciConfig::new(0x1_0000);
+        let mut config = PciConfig::new(Platform::default(), 0x1_0000);
         for (at, expected) in
             [(0x10, 0xFF00_0004), (0x14, u32::MAX), (0x18, 0xF000_000C), (0x20, 0xFFFF_FFC1)]
         {
@@ -120,7 +123,7 @@ mod tests {
 
     #[test]
     fn identity_is_not_the_guest_s_to_change() {
-        let mut config = PciConfig::new(0x1_0000);
+        let mut config = PciConfig::new(Platform::default(), 0x1_0000);
         config.write(0, &[0; 64]);
         assert_eq!(dword(&config, 0), 0x5912_8086);
         config.write(u64::MAX - 1, &[0xFF; 8]);

@@ -54,6 +54,12 @@ impl Sink {
         *self = Self::new(std::mem::take(&mut self.edid));
     }
 
+    /// Symbols a second on the link, as the source has set it (DPCD LINK_BW_SET, units of 27 MHz); `None` while it
+    /// has not.
+    pub(crate) fn symbols_per_second(&self) -> Option<u64> {
+        self.link.first().filter(|rate| **rate != 0).map(|rate| u64::from(*rate) * 27_000_000)
+    }
+
     /// Answers one message: a reply byte and the data read.
     fn transfer(&mut self, request: &[u8]) -> Vec<u8> {
         let &[command, high, low, ref rest @ ..] = request else { return vec![NATIVE_NACK] };
@@ -162,6 +168,7 @@ pub(crate) fn write_control(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::Platform;
 
     const CONTROL: u32 = 0x6_4110;
 
@@ -181,7 +188,7 @@ mod tests {
 
     #[test]
     fn capabilities_and_edid_can_be_read() {
-        let mut registers = RegisterFile::new().unwrap();
+        let mut registers = RegisterFile::new(Platform::default()).unwrap();
         let mut sink = Sink::new((0..=255).collect());
         assert_eq!(send(&mut registers, &mut sink, &[0x90, 0, 0, 3]), [0, 0x12, 0x14, 0x84, 0]);
         assert_eq!(send(&mut registers, &mut sink, &[0x40, 0, 0x50, 0, 0x20]), [0]);
@@ -194,14 +201,14 @@ mod tests {
 
     #[test]
     fn a_port_without_a_monitor_times_out() {
-        let mut registers = RegisterFile::new().unwrap();
+        let mut registers = RegisterFile::new(Platform::default()).unwrap();
         assert!(write_control(&mut registers, 0x6_4010, BUSY | 4 << SIZE_SHIFT, None));
         assert_eq!(registers.get(0x6_4010) & (BUSY | TIME_OUT), TIME_OUT);
     }
 
     #[test]
     fn odd_messages_are_answered_and_nothing_more() {
-        let mut registers = RegisterFile::new().unwrap();
+        let mut registers = RegisterFile::new(Platform::default()).unwrap();
         let mut sink = Sink::new(Vec::new());
         for size in 0..32u32 {
             for command in 0..=255u32 {

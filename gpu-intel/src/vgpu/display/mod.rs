@@ -17,11 +17,18 @@ use mediator::Time;
 
 use super::interrupts::{Event, Line};
 use super::registers::RegisterFile;
+use crate::platform::Platform;
 
 /// The port that the monitor is on: B.
 pub(crate) const PORT: u8 = 1;
-/// Its bit in the south display's interrupt status: the monitor is plugged in.
-pub(crate) const PLUGGED: u32 = 1 << 21;
+/// Where the interrupt status says that its monitor is plugged in: register and bit.
+pub(crate) fn plugged(platform: Platform) -> (u32, u32) {
+    match platform {
+        // Without a south display it is the port group's.
+        Platform::Broxton => (0x4_4440, 1 << 4),
+        _ => (0xC_4000, 1 << 21),
+    }
+}
 
 /// Frame periods that are believed; a mode outside of them runs at 60 Hz. They bound how often a guest can make its
 /// device work.
@@ -86,7 +93,7 @@ impl Display {
         now: Time,
     ) -> u32 {
         let on = value >> 31 != 0;
-        let period = frame_period(registers, pipe);
+        let period = frame_period(registers, pipe, self.sink.symbols_per_second());
         if let Some(state) = self.pipes.get_mut(usize::from(pipe)) {
             match (&state.running, on) {
                 (None, true) => state.running = Some(Running { since: now, period, reported: 0 }),
@@ -190,25 +197,18 @@ impl Display {
     }
 }
 
-/// The length of a frame from the link's ratio and the transcoder's totals.
-fn frame_period(registers: &RegisterFile, pipe: u8) -> Duration {
-    period_from_link(registers, pipe)
+/// The length of a frame from the link's rate and ratio and the transcoder's totals.
+fn frame_period(registers: &RegisterFile, pipe: u8, symbols: Option<u64>) -> Duration {
+    symbols
+        .and_then(|symbols| period_from_link(registers, pipe, symbols))
         .filter(|p| (FASTEST..=SLOWEST).contains(p))
         .unwrap_or(SIXTY_HERTZ)
 }
 
-fn period_from_link(registers: &RegisterFile, pipe: u8) -> Option<Duration> {
+fn period_from_link(registers: &RegisterFile, pipe: u8, symbols: u64) -> Option<Duration> {
     let at = pipe_at(pipe);
     let m = u64::from(registers.get(0x6_0040 + at) & 0xFF_FFFF);
     let n = u64::from(registers.get(0x6_0044 + at) & 0xFF_FFFF);
-    // DPLL_CTRL2 names the port's clock generator, DPLL_CTRL1 its link rate (SKL PRM vol 12).
-    let generator = registers.get(0x6_C05C) >> (u32::from(PORT) * 3 + 1) & 3;
-    let symbols = match registers.get(0x6_C058) >> (generator * 6 + 1) & 7 {
-        0 => 540_000_000u64,
-        1 => 270_000_000,
-        2 => 162_000_000,
-        _ => return None,
-    };
     let pixels_per_second = symbols.checked_mul(m)?.checked_div(n)?;
     let total = |at| u64::from(registers.get(at) >> 16 & 0x1FFF) + 1;
     let pixels = total(0x6_0000 + at) * total(0x6_000C + at);
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn frames_and_lines_come_from_the_clock() {
-        let mut registers = RegisterFile::new().unwrap();
+        let mut registers = RegisterFile::new(Platform::default()).unwrap();
         let display = on(&mut registers);
         assert_eq!(display.frame_count(0, Time(1_000_000_000)), 59);
         assert_eq!(display.scan_line(&registers, 0, Time(0)), 768);
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn an_idle_display_asks_for_no_time() {
-        let mut registers = RegisterFile::new().unwrap();
+        let mut registers = RegisterFile::new(Platform::default()).unwrap();
         let mut display = on(&mut registers);
         assert_eq!(
             display.tick(&mut registers, &mut Line::default(), Time(50_000_000)),
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_flip_takes_effect_at_the_next_vblank() {
-        let mut registers = RegisterFile::new().unwrap();
+        let mut registers = RegisterFile::new(Platform::default()).unwrap();
         let mut display = on(&mut registers);
         let mut line = Line::default();
         registers.set(0x4_4404, 0);
@@ -263,12 +263,25 @@ mod tests {
     }
 
     #[test]
+    fn the_period_follows_the_mode() {
+        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        // 1024x768 at 60 Hz: 65 MHz, on a link of 162 MHz.
+        for (at, value) in
+            [(0x6_0040, 65), (0x6_0044, 162), (0x6_0000, 1343 << 16), (0x6_000C, 805 << 16)]
+        {
+            registers.set(at, value);
+        }
+        assert_eq!(frame_period(&registers, 0, Some(162_000_000)).as_micros(), 16_665);
+        assert_eq!(frame_period(&registers, 0, None), SIXTY_HERTZ);
+    }
+
+    #[test]
     fn an_absurd_mode_runs_at_sixty_hertz() {
-        let mut registers = RegisterFile::new().unwrap();
+        let mut registers = RegisterFile::new(Platform::default()).unwrap();
         registers.set(0x6_0040, 0xFF_FFFF);
         registers.set(0x6_0044, 1);
-        assert_eq!(frame_period(&registers, 0), SIXTY_HERTZ);
+        assert_eq!(frame_period(&registers, 0, Some(162_000_000)), SIXTY_HERTZ);
         registers.set(0x6_0044, 0);
-        assert_eq!(frame_period(&registers, 0), SIXTY_HERTZ);
+        assert_eq!(frame_period(&registers, 0, Some(162_000_000)), SIXTY_HERTZ);
     }
 }

@@ -8,7 +8,7 @@ use super::Behaviour::{
 use super::{Register, answers, behaves, clear_ones, memory, read_only, zero};
 
 /// Bit 31 asks for enabling, bit 30 says that it is done.
-const fn enable_answered(value: u32) -> u32 {
+pub(super) const fn enable_answered(value: u32) -> u32 {
     value & !(1 << 30) | (value >> 31) << 30
 }
 
@@ -106,6 +106,7 @@ pub(super) const DISPLAY: &[Register] = &[
     clear_ones(0xC_4030, "SHOTPLUG_CTL"),
     clear_ones(0xC_403C, "SHOTPLUG_CTL2"),
     memory(0xC_4014, "SOUTH_C4014"),
+    memory(0xC_4038, "SHPD_FILTER_CNT"),
     clear_ones(0x4_4030, "HOTPLUG_CTL"),
     memory(0xC_2000, "SOUTH_CHICKEN1"),
     memory(0xC_2004, "SOUTH_CHICKEN2"),

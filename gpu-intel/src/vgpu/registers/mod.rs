@@ -6,10 +6,11 @@
 //!                └─ Behaviour: the device does the rest (../core.rs)
 //! ```
 //!
-//! The tables are the device's documentation: [`ENGINE`](engine::ENGINE), [`GT`](gt::GT) and
-//! [`DISPLAY`](display::DISPLAY). An offset that none of them names is *unknown*: it acts as memory, so that a guest
+//! The tables are the device's documentation: [`ENGINE`](engine::ENGINE), [`GT`](gt::GT), [`DISPLAY`](display::DISPLAY)
+//! and, laid over them, [`BROXTON`](broxton::BROXTON). An offset that none of them names is *unknown*: it acts as memory, so that a guest
 //! which only parks a value there works, and every touch of it is counted and listed.
 
+mod broxton;
 mod display;
 mod engine;
 mod gt;
@@ -18,12 +19,14 @@ pub(crate) use engine::MODE_IDLE;
 pub(crate) use gt::FORCEWAKE;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::sync::OnceLock;
 
 use super::zero_pages::ZeroPages;
 use crate::address::RegisterOffset;
 use crate::engine::Engine;
+use crate::platform::Platform;
 
 /// Bytes of the register window (BAR0, below the GGTT's entries).
 pub(crate) const WINDOW: u32 = 2 << 20;
@@ -92,6 +95,8 @@ pub(crate) enum Behaviour {
     AuxControl,
     /// Link training.
     TrainingControl,
+    /// A write to all lanes of a PHY's port at once.
+    PhyGroup,
     /// I2C to a monitor.
     GmbusSelect,
     GmbusCommand,
@@ -170,12 +175,17 @@ struct Map {
 }
 
 impl Map {
-    fn get() -> &'static Self {
-        static MAP: OnceLock<Map> = OnceLock::new();
-        MAP.get_or_init(Self::build)
+    fn get(platform: Platform) -> &'static Self {
+        static MAPS: [OnceLock<Map>; 2] = [OnceLock::new(), OnceLock::new()];
+        let [common, broxton] = &MAPS;
+        match platform {
+            Platform::Broxton => broxton.get_or_init(|| Self::build(broxton::BROXTON)),
+            _ => common.get_or_init(|| Self::build(&[])),
+        }
     }
 
-    fn build() -> Self {
+    /// The common tables, with a part's own laid over them.
+    fn build(own: &[Register]) -> Self {
         let mut map = Self { entries: Vec::new(), index: vec![0; DWORDS], resets: Vec::new() };
         for engine in Engine::ALL {
             for register in engine::ENGINE {
@@ -192,6 +202,9 @@ impl Map {
                 }
             }
         }
+        for register in own {
+            map.add(register, 0, None);
+        }
         map
     }
 
@@ -203,6 +216,7 @@ impl Map {
             if let Some(slot) = self.index.get_mut(((base + at) / 4) as usize) {
                 *slot = number;
             }
+            self.resets.retain(|(other, _)| *other != base + at);
             if register.reset != 0 {
                 self.resets.push((base + at, register.reset));
             }
@@ -215,11 +229,6 @@ impl Map {
     }
 }
 
-/// What the tables say of the register at `at`; `None` for an unknown one.
-pub(crate) fn lookup(at: RegisterOffset) -> Option<&'static Entry> {
-    Map::get().entry(at.0)
-}
-
 /// Reads and writes of one unknown offset.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Touched {
@@ -228,16 +237,17 @@ pub(crate) struct Touched {
 }
 
 /// The values of one vGPU's registers.
-#[derive(Debug)]
 pub(crate) struct RegisterFile {
+    map: &'static Map,
     values: ZeroPages,
     unknown: BTreeMap<u32, Touched>,
 }
 
 impl RegisterFile {
     /// Registers as after power-on.
-    pub(crate) fn new() -> io::Result<Self> {
-        let mut file = Self { values: ZeroPages::new(WINDOW as usize)?, unknown: BTreeMap::new() };
+    pub(crate) fn new(platform: Platform) -> io::Result<Self> {
+        let values = ZeroPages::new(WINDOW as usize)?;
+        let mut file = Self { map: Map::get(platform), values, unknown: BTreeMap::new() };
         file.reset_below(WINDOW);
         Ok(file)
     }
@@ -249,11 +259,16 @@ impl RegisterFile {
         } else {
             self.values.clear_below(end as usize);
         }
-        for (at, value) in &Map::get().resets {
+        for (at, value) in &self.map.resets {
             if *at < end {
                 self.set(*at, *value);
             }
         }
+    }
+
+    /// What the tables say of the register at `at`; `None` for an unknown one.
+    pub(crate) fn lookup(&self, at: RegisterOffset) -> Option<&'static Entry> {
+        self.map.entry(at.0)
     }
 
     /// The stored value.
@@ -309,6 +324,12 @@ impl RegisterFile {
     }
 }
 
+impl fmt::Debug for RegisterFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegisterFile").field("unknown", &self.unknown).finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,8 +359,15 @@ mod tests {
     }
 
     #[test]
+    fn a_part_s_own_registers_lie_over_the_common_ones() {
+        let override_after_reset =
+            Platform::ALL.map(|p| RegisterFile::new(p).unwrap().get(0x4_4074));
+        assert_eq!(override_after_reset, [0, 0, 0, 10]);
+    }
+
+    #[test]
     fn a_masked_register_keeps_what_its_mask_leaves_alone() {
-        let mut file = RegisterFile::new().unwrap();
+        let mut file = RegisterFile::new(Platform::default()).unwrap();
         assert_eq!(file.write_masked(0x20C0, 0x0101_0101), 0x0101);
         assert_eq!(file.write_masked(0x20C0, 0x0001_0000), 0x0100);
         assert_eq!(file.get(0x20C0), 0x0100);
@@ -347,7 +375,7 @@ mod tests {
 
     #[test]
     fn the_list_of_unknown_offsets_is_bounded() {
-        let mut file = RegisterFile::new().unwrap();
+        let mut file = RegisterFile::new(Platform::default()).unwrap();
         for n in 0..10_000 {
             file.touch_unknown(n * 4, true);
         }

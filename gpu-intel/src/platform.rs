@@ -1,0 +1,88 @@
+//! The Gen9 parts that a vGPU can be. They share engines, commands and page tables; ids and the display's clocks and
+//! pins differ.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A Gen9 part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Platform {
+    /// Skylake GT2, HD Graphics 530.
+    Skylake,
+    /// Kaby Lake GT2, HD Graphics 630.
+    #[default]
+    KabyLake,
+    /// Coffee Lake GT2, UHD Graphics 630.
+    CoffeeLake,
+    /// Broxton (Apollo Lake), HD Graphics 505: a low-power part without a separate south display.
+    Broxton,
+}
+
+impl Platform {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Skylake, Self::KabyLake, Self::CoffeeLake, Self::Broxton];
+
+    /// Its name in configurations.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Skylake => "skylake",
+            Self::KabyLake => "kaby-lake",
+            Self::CoffeeLake => "coffee-lake",
+            Self::Broxton => "broxton",
+        }
+    }
+
+    /// PCI device id (the PCI ID Repository).
+    pub(crate) const fn device_id(self) -> u16 {
+        match self {
+            Self::Skylake => 0x1912,
+            Self::KabyLake => 0x5912,
+            Self::CoffeeLake => 0x3E92,
+            Self::Broxton => 0x5A84,
+        }
+    }
+
+    /// PCI revision of a part that was sold: i915 warns of earlier ones.
+    pub(crate) const fn revision(self) -> u8 {
+        match self {
+            Self::Skylake => 0x06,
+            Self::KabyLake => 0x04,
+            Self::CoffeeLake => 0x00,
+            Self::Broxton => 0x0B,
+        }
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// No part has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no GPU {0:?}: it can be skylake, kaby-lake, coffee-lake or broxton")]
+pub struct NoSuchPlatform(pub String);
+
+impl FromStr for Platform {
+    type Err = NoSuchPlatform;
+
+    fn from_str(name: &str) -> Result<Self, NoSuchPlatform> {
+        let found = Self::ALL.into_iter().find(|platform| platform.name() == name);
+        found.ok_or_else(|| NoSuchPlatform(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_back_to_their_parts() {
+        for platform in Platform::ALL {
+            assert_eq!(platform.to_string().parse(), Ok(platform));
+        }
+        assert_eq!("ice-lake".parse::<Platform>(), Err(NoSuchPlatform("ice-lake".to_owned())));
+    }
+}
