@@ -67,7 +67,7 @@ pub(crate) fn measure() -> Result<Vec<Measured>> {
         Measured::new(
             "memory-guest",
             grown,
-            format!("idle after 2400 submissions; {at_console:.1} MiB at its console"),
+            format!("idle after 2800 submissions; {at_console:.1} MiB at its console"),
         ),
         Measured::new("traps-per-submission", worst, note),
     ])
