@@ -158,7 +158,7 @@ impl Rig {
         let edid =
             display::Monitor::new("1920x1080@60".parse().expect("a mode")).edid().expect("an EDID");
         let vgpu = Vgpu::new(Platform::default(), ram.clone(), edid.bytes().to_vec())
-            .expect("memory for a device");
+            .expect("memory for its tables");
         let mut rig = Self { vgpu, now: Time(1) };
         Driver::start(ram, &mut |at, value| rig.act(Access::Write(register(at), value)))
             .expect("memory at its place");

@@ -12,11 +12,11 @@ use mediator::memory::{MapRequest, MemoryQuota, sealed_memfd};
 use mediator::transport::vfio_user::client::Client;
 use mediator::{GuestAddress, GuestRam, Place, Region};
 
-/// The pages of BAR0's registers and the GGTT behind them.
+/// Bytes of registers in BAR0, and where in it the GGTT begins.
 const REGISTERS: u64 = 0x18_0000;
 const GGTT: u64 = 8 << 20;
 const GGTT_ENTRIES: u64 = 1 << 20;
-/// Scratch registers without any effect: four for each page of 4 KiB would be as good.
+/// How long a request may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A VM with a started driver.

@@ -290,9 +290,14 @@ impl Core {
 
     /// The CPU reads the aperture: through fences, then the GGTT. What is not mapped reads as zero.
     pub(crate) fn read_aperture(&self, at: u64, to: &mut [u8]) {
+        // An aperture read of an unmapped page gives the scratch page's content on silicon: zero.
+        to.fill(0);
+        if !fence::covers(&self.registers, at) {
+            let _ = self.load_ggtt(at, to);
+            return;
+        }
         for (byte, linear) in to.iter_mut().zip(at..) {
             let mut value = [0];
-            // An aperture read of an unmapped page gives the scratch page's content on silicon: zero.
             let _ = self.load_ggtt(fence::detile(&self.registers, linear), &mut value);
             *byte = value[0];
         }
