@@ -7,11 +7,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
-
 use crate::control::ControlServer;
 use crate::memory::SealPolicy;
-use crate::scheduler::{Executor, Order};
+use crate::scheduler::Dispatch;
 use crate::transport::vfio_user::Listener;
 use crate::vm::{Host, Mail, Mailbox, Surroundings, VmThread};
 use crate::{
@@ -68,7 +66,7 @@ pub struct ShutdownError(pub Vec<String>);
 pub struct Mediator<W: Send + 'static> {
     silicon: Arc<dyn Silicon<Work = W>>,
     clock: Clock,
-    executors: Vec<Sender<Order<W>>>,
+    executors: Vec<Arc<Dispatch<W>>>,
     vms: Vec<VmHandle>,
     control: Option<ControlServer>,
     executor_threads: Vec<JoinHandle<()>>,
@@ -93,12 +91,10 @@ impl<W: Send + 'static> Mediator<W> {
         let engines: Vec<_> = mediator.engine_names();
         for (index, name) in engines.into_iter().enumerate() {
             let engine = u8::try_from(index).map_err(|_| StartError::TooMany("engines"))?;
-            let (sender, orders) = crossbeam_channel::unbounded();
             let silicon = Arc::clone(&mediator.silicon);
-            let executor = Executor::new(EngineId(engine), silicon, sender.clone());
-            let body = move || executor.run(&orders, clock);
-            mediator.executors.push(sender);
-            mediator.executor_threads.push(spawn(name.to_owned(), body)?);
+            let executor = Dispatch::new(EngineId(engine), silicon, clock);
+            mediator.executors.push(Arc::clone(&executor));
+            mediator.executor_threads.push(spawn(name.to_owned(), move || executor.run())?);
         }
         Ok(mediator)
     }
@@ -173,8 +169,7 @@ impl<W: Send + 'static> Mediator<W> {
         self.vms.iter().for_each(|vm| vm.mailbox().send(Mail::Stop));
         let mut stuck = join(&mut self.vm_threads, deadline);
         for executor in self.executors.drain(..) {
-            // It fails only when the executor is gone already.
-            let _ = executor.send(Order::Stop);
+            executor.stop();
         }
         stuck.extend(join(&mut self.executor_threads, deadline));
         // After the VMs: a client that waits for one is told at once that it is gone.

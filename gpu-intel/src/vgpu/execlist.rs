@@ -101,6 +101,14 @@ pub(crate) enum Next {
     Idle,
 }
 
+impl CsbEntry {
+    /// Whether the entry only says that a submission was taken. The guest learns that early enough when the
+    /// context's completion is reported.
+    pub(crate) fn acknowledges(self) -> bool {
+        self.why.intersects(Switch::IDLE_TO_ACTIVE | Switch::PREEMPTED)
+    }
+}
+
 /// Outcome of a submission or a completion: status entries, in order, then the engine's next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Turn {

@@ -48,6 +48,9 @@ use crate::silicon::Batch;
 
 /// How often a ring that waits for a semaphore looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
+/// How long the interrupt for "submission taken" is held back. An interrupt costs the guest five trapped accesses;
+/// most batches end within this time, and then one interrupt tells of both.
+const HOLD_INTERRUPT: Duration = Duration::from_micros(500);
 /// Offset of the interrupt and display registers, which a full reset of the GT leaves alone.
 const GT_REGISTERS_END: u32 = 0x4_4200;
 
@@ -256,9 +259,19 @@ impl Vgpu {
         }
         debug_assert!(turn.csb.iter().all(|entry| entry.index < CSB_ENTRIES));
         self.show_status(engine);
-        if !turn.csb.is_empty() {
-            self.core.raise(Event::Engine(engine, EngineEvent::ContextSwitch), fx);
+        if turn.csb.is_empty() {
+            return;
         }
+        if turn.csb.iter().all(|entry| entry.acknowledges()) {
+            self.engine(engine).held_interrupt.get_or_insert(fx.now + HOLD_INTERRUPT);
+        } else {
+            self.tell_context_switch(engine, fx);
+        }
+    }
+
+    fn tell_context_switch(&mut self, engine: Engine, fx: &mut Effects<Batch>) {
+        self.engine(engine).held_interrupt = None;
+        self.core.raise(Event::Engine(engine, EngineEvent::ContextSwitch), fx);
     }
 
     fn show_status(&mut self, engine: Engine) {
@@ -419,16 +432,18 @@ impl VirtualGpu<Batch> for Vgpu {
             self.core.display.tick(&mut self.core.registers, &mut self.core.line, fx.now);
         self.core.interrupt_if(due, fx);
         for engine in Engine::ALL {
-            if !self.engine(engine).waiting {
-                continue;
-            }
-            if let Some(turn) = self.run(engine, fx) {
+            if self.engine(engine).waiting
+                && let Some(turn) = self.run(engine, fx)
+            {
                 self.take_turn(engine, turn, fx);
             }
-            if self.engine(engine).waiting {
-                let again = fx.now + LOOK_AGAIN;
-                next = Some(next.map_or(again, |next| next.min(again)));
+            let state = self.engine(engine);
+            let again = state.waiting.then(|| fx.now + LOOK_AGAIN);
+            match state.held_interrupt {
+                Some(due) if due <= fx.now => self.tell_context_switch(engine, fx),
+                held => next = next.into_iter().chain(held).min(),
             }
+            next = next.into_iter().chain(again).min();
         }
         next
     }

@@ -37,11 +37,19 @@ pub(crate) struct EngineState {
     pub(crate) hung: bool,
     /// The ring waits for a semaphore or an event and wants to be tried again.
     pub(crate) waiting: bool,
+    /// A context-switch interrupt that is held back, and until when.
+    pub(crate) held_interrupt: Option<Time>,
 }
 
 impl EngineState {
     pub(crate) fn new() -> Self {
-        Self { lists: Execlists::new(), active: None, hung: false, waiting: false }
+        Self {
+            lists: Execlists::new(),
+            active: None,
+            hung: false,
+            waiting: false,
+            held_interrupt: None,
+        }
     }
 }
 

@@ -89,6 +89,24 @@ fn a_request_becomes_a_job_and_its_breadcrumb_follows_the_fence() {
 }
 
 #[test]
+fn one_interrupt_tells_of_a_short_request_and_a_long_one_is_acknowledged_in_time() {
+    let mut machine = Machine::new();
+    machine.submit(Engine::Copy);
+    assert_eq!(machine.interrupts, 0, "held back");
+    machine.finish(JobEnd::Done);
+    assert_eq!(machine.interrupts, 1, "for the submission, the breadcrumb and the completion");
+    machine.write(0x4_4200, 0);
+    machine.write(0x4_4308, u32::MAX);
+    machine.write(0x4_4200, 1 << 31);
+    machine.submit(Engine::Copy);
+    let mut fx = Effects::at(Time(1_000_000));
+    let due = machine.vgpu.tick(&mut fx).unwrap();
+    let mut fx = Effects::at(due);
+    assert_eq!(machine.vgpu.tick(&mut fx), None);
+    assert_eq!(fx.interrupts.len(), 1);
+}
+
+#[test]
 fn two_batches_are_on_silicon_at_a_time_and_the_third_waits() {
     let mut machine = Machine::new();
     let engine = Engine::Copy;

@@ -1,8 +1,8 @@
-//! The executor of one engine: a thread that owns the engine's run queue and keeps silicon's queue filled.
+//! The executor of one engine: it owns the engine's run queue and keeps silicon's queue filled.
 //!
 //! Silicon holds a few jobs of an engine at a time, the *slots*: the first one runs, the others follow it without a
-//! gap. Everything else waits in the run queue. The thread sleeps until the next order (from VM threads), the next
-//! fence (from silicon), or the end of the running job's time slice or budget.
+//! gap. Everything else waits in the run queue. A machine without a thread: it is driven by orders (from VM threads),
+//! fences (from silicon), and the end of the running job's time slice or budget.
 //!
 //! While VMs compete and silicon can preempt, two jobs of one VM are never in slots together: the second could not run
 //! before the first, so neither could make room for another VM.
@@ -13,14 +13,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
-
 use super::fair::FairQueue;
 use super::{EngineCounters, Pinned, Residency, Weight};
 use crate::vm::MailboxSender;
 use crate::{
-    Clock, EngineId, Fence, Job, JobEnd, JobId, Outcome, Reason, Silicon, SiliconError, Ticket,
-    Time, VmId,
+    EngineId, Fence, Job, JobEnd, JobId, Outcome, Reason, Silicon, SiliconError, Ticket, Time, VmId,
 };
 
 /// What the time slices of the VMs that compete add up to; each has its part by weight.
@@ -60,8 +57,6 @@ pub(crate) enum Order<W: Send + 'static> {
     Cancel { vm: VmId, job: JobId },
     /// Silicon answered.
     Fence { generation: u64, fence: Fence },
-    /// The mediator shuts down.
-    Stop,
 }
 
 /// A job that waits for its turn.
@@ -117,13 +112,12 @@ enum Report {
     Forget,
 }
 
-/// One engine's executor. Without its thread it is a machine that is driven by [`handle`](Self::handle) and
-/// [`pump`](Self::pump).
+/// One engine's executor, driven by [`handle`](Self::handle) and [`pump`](Self::pump).
 pub(crate) struct Executor<W: Send + 'static> {
     engine: EngineId,
     silicon: Arc<dyn Silicon<Work = W>>,
-    /// For tickets to answer to.
-    orders: Sender<Order<W>>,
+    /// Takes what tickets report.
+    fences: Arc<dyn Fn(Order<W>) + Send + Sync>,
     members: BTreeMap<VmId, Arc<Member<W>>>,
     queue: FairQueue<Waiting<W>>,
     slots: VecDeque<Slot<W>>,
@@ -135,12 +129,12 @@ impl<W: Send + 'static> Executor<W> {
     pub(crate) fn new(
         engine: EngineId,
         silicon: Arc<dyn Silicon<Work = W>>,
-        orders: Sender<Order<W>>,
+        fences: Arc<dyn Fn(Order<W>) + Send + Sync>,
     ) -> Self {
         Self {
             engine,
             silicon,
-            orders,
+            fences,
             members: BTreeMap::new(),
             queue: FairQueue::new(),
             slots: VecDeque::new(),
@@ -148,30 +142,8 @@ impl<W: Send + 'static> Executor<W> {
         }
     }
 
-    /// The thread: until [`Order::Stop`].
-    pub(crate) fn run(mut self, orders: &Receiver<Order<W>>, clock: Clock) {
-        /// Orders taken in a row before the slots are looked after.
-        const BATCH: usize = 256;
-        loop {
-            let first = match self.deadline() {
-                Some(at) => orders.recv_timeout(at.since(clock.now())).ok(),
-                None => orders.recv().ok(),
-            };
-            let now = clock.now();
-            for order in first.into_iter().chain(orders.try_iter()).take(BATCH) {
-                if matches!(order, Order::Stop) {
-                    let vms: Vec<_> = self.members.keys().copied().collect();
-                    vms.into_iter().for_each(|vm| self.guarded(|own| own.dismiss(vm, now)));
-                    return;
-                }
-                self.guarded(|own| own.handle(order, now));
-            }
-            self.guarded(|own| own.pump(now));
-        }
-    }
-
     /// A panic may cost a job: to its guest that is a hang. It does not cost everybody the engine.
-    fn guarded(&mut self, step: impl FnOnce(&mut Self)) {
+    pub(crate) fn guarded(&mut self, step: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| step(self))).is_err() {
             log::error!("the executor of {:?} panicked, and goes on", self.engine);
         }
@@ -188,7 +160,6 @@ impl<W: Send + 'static> Executor<W> {
             }
             Order::Cancel { vm, job } => self.cancel(vm, job, now),
             Order::Fence { generation, fence } => self.fence(generation, fence, now),
-            Order::Stop => {}
         }
     }
 
@@ -224,6 +195,12 @@ impl<W: Send + 'static> Executor<W> {
         let waiting = self.queue.remove(vm);
         self.discard(vm, waiting);
         self.members.remove(&vm);
+    }
+
+    /// Dismisses everybody: the mediator shuts down.
+    pub(crate) fn dismiss_all(&mut self, now: Time) {
+        let vms: Vec<_> = self.members.keys().copied().collect();
+        vms.into_iter().for_each(|vm| self.guarded(|own| own.dismiss(vm, now)));
     }
 
     fn kill_slots(&mut self, vm: VmId, now: Time) {
@@ -281,11 +258,10 @@ impl<W: Send + 'static> Executor<W> {
 
     /// Hands a job to silicon.
     fn start(&self, member: Arc<Member<W>>, waiting: Waiting<W>) -> Slot<W> {
-        let orders = self.orders.clone();
+        let fences = Arc::clone(&self.fences);
         let generation = member.generation;
         let ticket = Ticket::new(member.vm, waiting.id(), move |fence| {
-            // The executor is gone only when the mediator is.
-            let _ = orders.send(Order::Fence { generation, fence });
+            fences(Order::Fence { generation, fence });
         });
         let id = waiting.id();
         let (queued, used, started) = match waiting {

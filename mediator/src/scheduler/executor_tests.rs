@@ -28,7 +28,9 @@ impl Rig {
     fn on(silicon: NullSilicon<Duration>, weights: &[u16]) -> Self {
         let silicon = Arc::new(silicon);
         let (sender, orders) = crossbeam_channel::unbounded();
-        let executor = Executor::new(ENGINE, Arc::clone(&silicon) as _, sender);
+        // A rig that is gone takes no more fences.
+        let fences = Arc::new(move |fence| drop(sender.send(fence)));
+        let executor = Executor::new(ENGINE, Arc::clone(&silicon) as _, fences);
         let vms = weights.iter().map(|_| {
             let (mailbox, sender) = Mailbox::new().unwrap();
             (mailbox, sender, Arc::from(vec![EngineCounters::default()]))

@@ -7,13 +7,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::Sender;
-
 use rustix::io::Errno;
 
 use super::{DeviceFactory, DeviceSetup, Guarded, Mail, Question, VmHandle, VmState};
 use crate::memory::{MapError, MapRequest, MemoryQuota, SealPolicy};
-use crate::scheduler::{Member, Order, Residency};
+use crate::scheduler::{Dispatch, Member, Order, Residency};
 use crate::transport::vfio_user::{Device, Interrupt};
 use crate::{
     Clock, Effects, EngineId, GuestAddress, GuestRam, Job, JobEnd, JobId, Place, Reason,
@@ -43,7 +41,7 @@ pub(crate) struct Surroundings<W: Send + 'static> {
     pub(crate) clock: Clock,
     pub(crate) silicon: Arc<dyn Silicon<Work = W>>,
     /// One for each engine.
-    pub(crate) executors: Vec<Sender<Order<W>>>,
+    pub(crate) executors: Vec<Arc<Dispatch<W>>>,
 }
 
 pub(crate) struct Host<W: Send + 'static> {
@@ -120,7 +118,7 @@ impl<W: Send + 'static> Host<W> {
     pub(crate) fn disconnected(&mut self) {
         self.connected = false;
         self.drop_jobs();
-        self.orders().for_each(|executor| send(executor, Order::Dismiss(self.handle.id())));
+        self.orders().for_each(|executor| executor.order(Order::Dismiss(self.handle.id())));
         self.call(|device, fx| device.reset(Reset::Disconnect, fx));
         if let Err(error) = self.ram().unmap_all() {
             log::warn!("{}: {error}", self.handle.name());
@@ -217,7 +215,7 @@ impl<W: Send + 'static> Host<W> {
             if let Some(engine) = self.forget(job)
                 && let Some(executor) = self.around.executors.get(usize::from(engine.0))
             {
-                send(executor, Order::Cancel { vm: self.handle.id(), job });
+                executor.order(Order::Cancel { vm: self.handle.id(), job });
             }
         }
         for job in fx.jobs {
@@ -263,7 +261,7 @@ impl<W: Send + 'static> Host<W> {
         *depth += 1;
         counters.set_depth(*depth);
         self.out.insert(id, job.engine);
-        send(executor, Order::Submit { vm: self.handle.id(), job });
+        executor.order(Order::Submit { vm: self.handle.id(), job });
     }
 
     fn refuse(&mut self, job: JobId, why: Reason) {
@@ -303,7 +301,7 @@ impl<W: Send + 'static> Host<W> {
         self.note(&why, "quarantined");
         self.device.cut_off(why);
         self.drop_jobs();
-        self.orders().for_each(|executor| send(executor, Order::Dismiss(self.handle.id())));
+        self.orders().for_each(|executor| executor.order(Order::Dismiss(self.handle.id())));
         self.show_state();
     }
 
@@ -329,10 +327,10 @@ impl<W: Send + 'static> Host<W> {
             counters: Arc::clone(self.handle.engine_counters()),
             mailbox: self.handle.mailbox().clone(),
         });
-        self.orders().for_each(|executor| send(executor, Order::Admit(Arc::clone(&member))));
+        self.orders().for_each(|executor| executor.order(Order::Admit(Arc::clone(&member))));
     }
 
-    fn orders(&self) -> impl Iterator<Item = &Sender<Order<W>>> {
+    fn orders(&self) -> impl Iterator<Item = &Arc<Dispatch<W>>> {
         self.around.executors.iter()
     }
 
@@ -398,11 +396,6 @@ impl<W: Send + 'static> Device for Host<W> {
     fn reset(&mut self) {
         self.power_cycle();
     }
-}
-
-/// An executor that is gone has no more use for orders: the mediator shuts down.
-fn send<W: Send + 'static>(executor: &Sender<Order<W>>, order: Order<W>) {
-    let _ = executor.send(order);
 }
 
 impl<W: Send + 'static> fmt::Debug for Host<W> {

@@ -1,0 +1,128 @@
+//! How orders come to an executor.
+//!
+//! ```text
+//!  VM threads ──order──► queue ──► whoever holds the executor carries out ──► silicon
+//!  silicon    ──fence──►   │
+//!                          └──► the engine's thread: fences, time slices, budgets
+//! ```
+//!
+//! A VM's thread that finds the executor free carries its order out itself, so that a submission need not wait until
+//! another thread has woken up. One that finds it busy leaves the order in the queue and goes on: the holder looks
+//! again after it let go. Nobody waits for the executor but the engine's own thread, and no call under the lock waits.
+//! Fences come from silicon, which may hold locks of its own, and are always left to the thread.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::{Executor, Order};
+use crate::{Clock, EngineId, Silicon, Time};
+
+/// Orders that are taken in a row before the slots are looked after.
+const BATCH: usize = 64;
+/// How often a VM's thread does that for itself and others; the rest is left to the engine's thread.
+const ROUNDS: usize = 4;
+
+/// The way to one engine's executor.
+#[derive(Debug)]
+pub(crate) struct Dispatch<W: Send + 'static> {
+    executor: Mutex<Executor<W>>,
+    orders: (Sender<Order<W>>, Receiver<Order<W>>),
+    /// Wakes the engine's thread; holds one token at most.
+    bell: (Sender<()>, Receiver<()>),
+    /// Until when the thread sleeps if nobody rings, in nanoseconds.
+    asleep_until: AtomicU64,
+    stopped: AtomicBool,
+    clock: Clock,
+}
+
+impl<W: Send + 'static> Dispatch<W> {
+    pub(crate) fn new(
+        engine: EngineId,
+        silicon: Arc<dyn Silicon<Work = W>>,
+        clock: Clock,
+    ) -> Arc<Self> {
+        let orders = crossbeam_channel::unbounded();
+        let bell = crossbeam_channel::bounded(1);
+        let (queue, ring) = (orders.0.clone(), bell.0.clone());
+        let fences = Arc::new(move |fence| {
+            // The receivers are gone only when the mediator is.
+            let _ = queue.send(fence);
+            let _ = ring.try_send(());
+        });
+        Arc::new(Self {
+            executor: Mutex::new(Executor::new(engine, silicon, fences)),
+            orders,
+            bell,
+            asleep_until: AtomicU64::new(u64::MAX),
+            stopped: AtomicBool::new(false),
+            clock,
+        })
+    }
+
+    /// Gives an order: it is carried out now, or by whoever holds the executor.
+    pub(crate) fn order(&self, order: Order<W>) {
+        let _ = self.orders.0.send(order);
+        for _ in 0..ROUNDS {
+            // An order that came while somebody held the executor is the holder's: so everyone looks again after.
+            if self.orders.1.is_empty() {
+                return;
+            }
+            match self.executor.try_lock() {
+                Ok(executor) => self.carry_out(executor),
+                Err(TryLockError::Poisoned(poisoned)) => self.carry_out(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => return,
+            }
+        }
+        self.ring();
+    }
+
+    /// The engine's thread: until [`stop`](Self::stop).
+    pub(crate) fn run(&self) {
+        while !self.stopped.load(Ordering::SeqCst) {
+            self.carry_out(self.hold());
+            if !self.orders.1.is_empty() {
+                continue;
+            }
+            let until = Time(self.asleep_until.load(Ordering::SeqCst));
+            // Either way there is something to look at.
+            let _ = match until {
+                Time(u64::MAX) => self.bell.1.recv().is_ok(),
+                _ => self.bell.1.recv_timeout(until.since(self.clock.now())).is_ok(),
+            };
+        }
+        let now = self.clock.now();
+        self.hold().dismiss_all(now);
+    }
+
+    /// Ends the thread, which dismisses all VMs.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        self.ring();
+    }
+
+    fn hold(&self) -> MutexGuard<'_, Executor<W>> {
+        self.executor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ring(&self) {
+        // A full bell is already ringing.
+        let _ = self.bell.0.try_send(());
+    }
+
+    /// Carries out what is queued, within a bound, and looks after the slots.
+    fn carry_out(&self, mut executor: MutexGuard<'_, Executor<W>>) {
+        let now = self.clock.now();
+        for order in self.orders.1.try_iter().take(BATCH) {
+            executor.guarded(|own| own.handle(order, now));
+        }
+        executor.guarded(|own| own.pump(now));
+        let due = executor.deadline().map_or(u64::MAX, |at| at.0);
+        let earlier = due < self.asleep_until.swap(due, Ordering::SeqCst);
+        drop(executor);
+        if earlier {
+            self.ring();
+        }
+    }
+}
