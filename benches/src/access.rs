@@ -52,10 +52,8 @@ fn class(name: &'static str, accesses: &[Access]) -> Class {
     Class { name, before: Vec::new(), round }
 }
 
-/// Registers that only store: the first two are what [`Class::is_plain`] is about.
+/// The accesses of registers that only store: what [`Class::is_plain`] is about.
 const PLAIN: [&str; 2] = ["plain read", "plain write"];
-/// The one access that clears all registers of the GT.
-pub const WHOLE_RESET: &str = "reset of the whole GT";
 
 impl Class {
     /// Whether the register only stores.
@@ -106,7 +104,7 @@ impl Class {
             ),
             class("cursor", &[Write(register(0x7_0084), 0x1000)]),
             class("engine reset", &resets),
-            class(WHOLE_RESET, &[Write(register(0x941C), 1)]),
+            class("reset of the whole GT", &[Write(register(0x941C), 1)]),
             class("TLB invalidation", &[Write(register(0x4260), 1)]),
             class("forcewake", &[Write(register(0xA278), 0x1_0001), Read(register(0xD84))]),
             class("fence register", &[Write(register(0x10_0000), 1)]),

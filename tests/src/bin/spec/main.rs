@@ -54,7 +54,7 @@ struct Measurement {
 
 const MEASUREMENTS: &[Measurement] = &[
     Measurement {
-        ids: &["register-plain", "register-any", "register-whole-reset"],
+        ids: &["register-plain", "register-any"],
         what: "accesses of registers",
         run: micro::registers,
     },

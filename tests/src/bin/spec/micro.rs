@@ -1,7 +1,7 @@
 //! What is measured inside this process: the virtual GPU's accesses, and submissions through a mediator.
 
 use anyhow::{Context, Result};
-use vgate_benches::access::{Class, Rig, WHOLE_RESET};
+use vgate_benches::access::{Class, Rig};
 use vgate_benches::submission;
 
 use crate::Measured;
@@ -15,7 +15,6 @@ const SUBMISSIONS: usize = 400;
 pub(crate) fn registers() -> Result<Vec<Measured>> {
     let mut plain = Vec::new();
     let mut all = Vec::new();
-    let mut reset = Measured::new("register-whole-reset", f64::NAN, "");
     for class in Class::all() {
         let mut rig = Rig::new();
         let accesses = class.round.len() as f64;
@@ -23,10 +22,7 @@ pub(crate) fn registers() -> Result<Vec<Measured>> {
         let round = || (0..rounds).map(|_| nanoseconds(rig.round(&class)) / accesses).collect();
         let (cost, (low, high)) = best(round);
         let note = format!("{}; medians {} to {}", class.name, rounded(low), rounded(high));
-        if class.name == WHOLE_RESET {
-            let note = format!("medians {} to {}", rounded(low / 1000.0), rounded(high / 1000.0));
-            reset = Measured::new("register-whole-reset", cost / 1000.0, note);
-        } else if class.is_plain() {
+        if class.is_plain() {
             plain.push((cost, note));
         } else {
             all.push((cost, note));
@@ -36,7 +32,7 @@ pub(crate) fn registers() -> Result<Vec<Measured>> {
         let worst = costs.into_iter().max_by(|a, b| a.0.total_cmp(&b.0));
         worst.map(|(cost, note)| Measured::new(id, cost, note)).context("nothing measured")
     };
-    Ok(vec![worst("register-plain", plain)?, worst("register-any", all)?, reset])
+    Ok(vec![worst("register-plain", plain)?, worst("register-any", all)?])
 }
 
 pub(crate) fn submissions() -> Result<Vec<Measured>> {
