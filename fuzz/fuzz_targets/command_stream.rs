@@ -33,8 +33,12 @@ impl Start {
         match *self {
             Self::Any(dword) => dword,
             Self::Mi { opcode, rest } => u32::from(opcode & 0x3F) << 23 | rest & 0x7F_FFFF,
-            Self::Blit { opcode, rest } => 2 << 29 | u32::from(opcode & 0x7F) << 22 | rest & 0x3F_FFFF,
-            Self::State { opcode, rest } => 3 << 29 | u32::from(opcode & 0x1FFF) << 16 | u32::from(rest),
+            Self::Blit { opcode, rest } => {
+                2 << 29 | u32::from(opcode & 0x7F) << 22 | rest & 0x3F_FFFF
+            }
+            Self::State { opcode, rest } => {
+                3 << 29 | u32::from(opcode & 0x1FFF) << 16 | u32::from(rest)
+            }
         }
     }
 }

@@ -92,10 +92,27 @@ impl Descriptor {
 #[derive(Arbitrary, Debug)]
 enum Piece {
     Version,
-    Message { command: u8, no_reply: bool, payload: Vec<u8>, fds: Vec<Descriptor> },
+    Message {
+        command: u8,
+        no_reply: bool,
+        payload: Vec<u8>,
+        fds: Vec<Descriptor>,
+    },
     /// A message about a region: the three fields that all of them begin with.
-    Access { command: u8, offset: u16, region: u8, count: u16, data: Vec<u8> },
-    Map { offset: u8, at: u8, len: u8, flags: u8, fd: Option<Descriptor> },
+    Access {
+        command: u8,
+        offset: u16,
+        region: u8,
+        count: u16,
+        data: Vec<u8>,
+    },
+    Map {
+        offset: u8,
+        at: u8,
+        len: u8,
+        flags: u8,
+        fd: Option<Descriptor>,
+    },
     Bytes(Vec<u8>, Vec<Descriptor>),
 }
 

@@ -20,31 +20,56 @@ enum End {
 
 #[derive(Arbitrary, Debug)]
 enum Step {
-    Read { region: u8, offset: u32, len: u8 },
-    Write { region: u8, offset: u32, len: u8, value: u64 },
+    Read {
+        region: u8,
+        offset: u32,
+        len: u8,
+    },
+    Write {
+        region: u8,
+        offset: u32,
+        len: u8,
+        value: u64,
+    },
     /// A register of an engine: those near its base do something.
-    Engine { engine: u8, offset: u16, value: u32 },
+    Engine {
+        engine: u8,
+        offset: u16,
+        value: u32,
+    },
     /// A GGTT entry.
-    Entry { page: u16, entry: u32 },
+    Entry {
+        page: u16,
+        entry: u32,
+    },
     /// Guest memory, in its first megabytes: rings, context images, tables.
-    Memory { at: u32, bytes: Vec<u8> },
+    Memory {
+        at: u32,
+        bytes: Vec<u8>,
+    },
     /// What a driver does; the ring may hold anything.
-    Submit { engine: u8, commands: Vec<u32> },
-    Batch { engine: u8 },
-    Finish { which: u8, end: End },
-    Pass { micros: u32 },
-    Reset { disconnect: bool },
+    Submit {
+        engine: u8,
+        commands: Vec<u32>,
+    },
+    Batch {
+        engine: u8,
+    },
+    Finish {
+        which: u8,
+        end: End,
+    },
+    Pass {
+        micros: u32,
+    },
+    Reset {
+        disconnect: bool,
+    },
     Look,
 }
 
-const REGIONS: [Region; 6] = [
-    Region::Bar(0),
-    Region::Bar(2),
-    Region::Bar(4),
-    Region::Bar(5),
-    Region::Rom,
-    Region::Config,
-];
+const REGIONS: [Region; 6] =
+    [Region::Bar(0), Region::Bar(2), Region::Bar(4), Region::Bar(5), Region::Rom, Region::Config];
 
 struct Machine {
     vgpu: Vgpu,
@@ -132,7 +157,9 @@ fuzz_target!(|steps: Vec<Step>| {
             }
             Step::Pass { micros } => {
                 machine.now += u64::from(micros) * 1000;
-                machine.act(|vgpu, fx| drop(vgpu.tick(fx)));
+                machine.act(|vgpu, fx| {
+                    vgpu.tick(fx);
+                });
             }
             Step::Reset { disconnect } => {
                 let kind = if disconnect { Reset::Disconnect } else { Reset::Device };

@@ -62,7 +62,12 @@ pub(crate) struct Host<W: Send + 'static> {
     /// Counts resets.
     generation: u64,
     connected: bool,
+    /// One more of these for each order that an executor has not carried out yet.
+    receipt: Arc<()>,
 }
+
+/// Orders to executors that may be on their way before the VMM has to wait.
+const ORDERS: usize = 1024;
 
 /// Refused jobs whose ends the device is told of in a row.
 const REFUSALS: usize = 64;
@@ -91,6 +96,7 @@ impl<W: Send + 'static> Host<W> {
             vectors: HashMap::new(),
             generation: 0,
             connected: false,
+            receipt: Arc::new(()),
         })
     }
 
@@ -104,6 +110,12 @@ impl<W: Send + 'static> Host<W> {
 
     pub(crate) fn clock(&self) -> Clock {
         self.around.clock
+    }
+
+    /// Whether the executors have not kept up with this VM's orders (resets and jobs, submitted and cancelled): then
+    /// its VMM waits, so that orders neither pile up nor delay those of others.
+    pub(crate) fn is_ahead(&self) -> bool {
+        Arc::strong_count(&self.receipt) > ORDERS
     }
 
     // What the VMM does.
@@ -120,7 +132,7 @@ impl<W: Send + 'static> Host<W> {
     pub(crate) fn disconnected(&mut self) {
         self.connected = false;
         self.drop_jobs();
-        self.orders().for_each(|executor| send(executor, Order::Dismiss(self.handle.id())));
+        self.executors().for_each(|executor| self.order(executor, Order::Dismiss(self.handle.id())));
         self.call(|device, fx| device.reset(Reset::Disconnect, fx));
         if let Err(error) = self.ram().unmap_all() {
             log::warn!("{}: {error}", self.handle.name());
@@ -217,7 +229,7 @@ impl<W: Send + 'static> Host<W> {
             if let Some(engine) = self.forget(job)
                 && let Some(executor) = self.around.executors.get(usize::from(engine.0))
             {
-                send(executor, Order::Cancel { vm: self.handle.id(), job });
+                self.order(executor, Order::Cancel { vm: self.handle.id(), job });
             }
         }
         for job in fx.jobs {
@@ -263,7 +275,7 @@ impl<W: Send + 'static> Host<W> {
         *depth += 1;
         counters.set_depth(*depth);
         self.out.insert(id, job.engine);
-        send(executor, Order::Submit { vm: self.handle.id(), job });
+        self.order(executor, Order::Submit { vm: self.handle.id(), job });
     }
 
     fn refuse(&mut self, job: JobId, why: Reason) {
@@ -303,7 +315,7 @@ impl<W: Send + 'static> Host<W> {
         self.note(&why, "quarantined");
         self.device.cut_off(why);
         self.drop_jobs();
-        self.orders().for_each(|executor| send(executor, Order::Dismiss(self.handle.id())));
+        self.executors().for_each(|executor| self.order(executor, Order::Dismiss(self.handle.id())));
         self.show_state();
     }
 
@@ -329,11 +341,19 @@ impl<W: Send + 'static> Host<W> {
             counters: Arc::clone(self.handle.engine_counters()),
             mailbox: self.handle.mailbox().clone(),
         });
-        self.orders().for_each(|executor| send(executor, Order::Admit(Arc::clone(&member))));
+        self.executors().for_each(|executor| self.order(executor, Order::Admit(Arc::clone(&member))));
     }
 
-    fn orders(&self) -> impl Iterator<Item = &Sender<Order<W>>> {
+    fn executors(&self) -> impl Iterator<Item = &Sender<Order<W>>> {
         self.around.executors.iter()
+    }
+
+    fn order(&self, executor: &Sender<Order<W>>, order: Order<W>) {
+        // An executor that is gone has no more use for orders: the mediator shuts down.
+        let _ = executor.send(Order::Counted {
+            order: Box::new(order),
+            receipt: Arc::clone(&self.receipt),
+        });
     }
 
     fn show_state(&self) {
@@ -398,11 +418,6 @@ impl<W: Send + 'static> Device for Host<W> {
     fn reset(&mut self) {
         self.power_cycle();
     }
-}
-
-/// An executor that is gone has no more use for orders: the mediator shuts down.
-fn send<W: Send + 'static>(executor: &Sender<Order<W>>, order: Order<W>) {
-    let _ = executor.send(order);
 }
 
 impl<W: Send + 'static> fmt::Debug for Host<W> {

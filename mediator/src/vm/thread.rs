@@ -15,6 +15,9 @@ const TURN: usize = 256;
 /// How long messages are handled in a row: a few of them may ask for a lot.
 const TURN_TIME: Duration = Duration::from_millis(5);
 
+/// How long a VMM waits when the executors do not keep up with it.
+const CATCH_UP: Duration = Duration::from_millis(1);
+
 /// How long callers wait when the host has no descriptors for them.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -100,11 +103,13 @@ impl<W: Send + 'static> VmThread<W> {
     fn wait(&self, due: Option<Time>) -> Events {
         let now = self.host.clock().now();
         let paused = now < self.accept_after;
+        let ahead = self.host.is_ahead();
         let wake = paused.then_some(self.accept_after);
-        let left = if self.backlog {
+        let catch_up = ahead.then_some(now + CATCH_UP);
+        let left = if self.backlog && !ahead {
             Some(Duration::ZERO)
         } else {
-            due.into_iter().chain(wake).min().map(|at| at.since(now))
+            due.into_iter().chain(wake).chain(catch_up).min().map(|at| at.since(now))
         };
         let timeout = left.map(|left| Timespec {
             tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
@@ -116,7 +121,8 @@ impl<W: Send + 'static> VmThread<W> {
         fds.push(PollFd::new(&self.listener, wanted));
         if let Some(Guest { connection, .. }) = &self.guest {
             let out = if connection.wants_write() { PollFlags::OUT } else { PollFlags::empty() };
-            fds.push(PollFd::new(connection, PollFlags::IN | out));
+            let wanted = if ahead { PollFlags::empty() } else { PollFlags::IN | out };
+            fds.push(PollFd::new(connection, wanted));
         }
         // Interrupted by a signal: nothing is ready, and the next round comes at once.
         let _ = poll(&mut fds, timeout.as_ref());
@@ -191,6 +197,9 @@ impl Guest {
         }
         let end = host.clock().now() + TURN_TIME;
         for _ in 0..TURN {
+            if host.is_ahead() {
+                return Ok(true);
+            }
             let Some(message) = self.connection.next_message()? else { return Ok(false) };
             if let Some(answer) = self.session.handle(message, host)? {
                 self.connection.send(answer)?;
