@@ -67,7 +67,7 @@ pub(crate) struct Host<W: Send + 'static> {
 }
 
 /// Orders to executors that may be on their way before the VMM has to wait.
-const ORDERS: usize = 1024;
+pub(super) const ORDERS: usize = 1024;
 
 /// Refused jobs whose ends the device is told of in a row.
 const REFUSALS: usize = 64;
@@ -132,7 +132,8 @@ impl<W: Send + 'static> Host<W> {
     pub(crate) fn disconnected(&mut self) {
         self.connected = false;
         self.drop_jobs();
-        self.executors().for_each(|executor| self.order(executor, Order::Dismiss(self.handle.id())));
+        self.executors()
+            .for_each(|executor| self.order(executor, Order::Dismiss(self.handle.id())));
         self.call(|device, fx| device.reset(Reset::Disconnect, fx));
         if let Err(error) = self.ram().unmap_all() {
             log::warn!("{}: {error}", self.handle.name());
@@ -315,7 +316,8 @@ impl<W: Send + 'static> Host<W> {
         self.note(&why, "quarantined");
         self.device.cut_off(why);
         self.drop_jobs();
-        self.executors().for_each(|executor| self.order(executor, Order::Dismiss(self.handle.id())));
+        self.executors()
+            .for_each(|executor| self.order(executor, Order::Dismiss(self.handle.id())));
         self.show_state();
     }
 
@@ -341,7 +343,8 @@ impl<W: Send + 'static> Host<W> {
             counters: Arc::clone(self.handle.engine_counters()),
             mailbox: self.handle.mailbox().clone(),
         });
-        self.executors().for_each(|executor| self.order(executor, Order::Admit(Arc::clone(&member))));
+        self.executors()
+            .for_each(|executor| self.order(executor, Order::Admit(Arc::clone(&member))));
     }
 
     fn executors(&self) -> impl Iterator<Item = &Sender<Order<W>>> {
@@ -350,10 +353,8 @@ impl<W: Send + 'static> Host<W> {
 
     fn order(&self, executor: &Sender<Order<W>>, order: Order<W>) {
         // An executor that is gone has no more use for orders: the mediator shuts down.
-        let _ = executor.send(Order::Counted {
-            order: Box::new(order),
-            receipt: Arc::clone(&self.receipt),
-        });
+        let _ = executor
+            .send(Order::Counted { order: Box::new(order), receipt: Arc::clone(&self.receipt) });
     }
 
     fn show_state(&self) {

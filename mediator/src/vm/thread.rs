@@ -117,7 +117,7 @@ impl<W: Send + 'static> VmThread<W> {
         });
 
         let mut fds = vec![PollFd::from_borrowed_fd(self.mailbox.bell(), PollFlags::IN)];
-        let wanted = if paused { PollFlags::empty() } else { PollFlags::IN };
+        let wanted = if paused || ahead { PollFlags::empty() } else { PollFlags::IN };
         fds.push(PollFd::new(&self.listener, wanted));
         if let Some(Guest { connection, .. }) = &self.guest {
             let out = if connection.wants_write() { PollFlags::OUT } else { PollFlags::empty() };
@@ -211,3 +211,6 @@ impl Guest {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests;
