@@ -12,8 +12,6 @@ use rustix::net::SocketFlags;
 use super::Connection;
 use crate::socket::SocketFile;
 
-/// Callers turned away in one go.
-const TURNED_AWAY: usize = 16;
 /// Callers that may wait to be let in.
 const BACKLOG: i32 = 4;
 
@@ -36,28 +34,25 @@ impl Listener {
         Ok(Self { socket, file, guest: Weak::new() })
     }
 
-    /// Lets a VMM in, or turns it away while another one's [`Connection`] lives. Call it when the socket is readable.
+    /// Lets a VMM in, or turns it away while another one's [`Connection`] lives. Call it when the socket is readable,
+    /// and each time look first whether that other one is gone: the next caller may have waited for that.
     ///
     /// # Errors
     /// What the kernel says; out of descriptors, for one.
     pub fn accept(&mut self) -> io::Result<Option<Connection>> {
-        for _ in 0..TURNED_AWAY {
-            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-            let caller = match rustix::net::accept_with(&self.socket, flags) {
-                Ok(caller) => caller,
-                Err(Errno::AGAIN) => return Ok(None),
-                Err(Errno::INTR | Errno::CONNABORTED) => continue,
-                Err(e) => return Err(e.into()),
-            };
-            if self.guest.strong_count() > 0 {
-                log::warn!("{}: a second VMM was turned away", self.path().display());
-                continue;
-            }
-            let seat = Arc::new(());
-            self.guest = Arc::downgrade(&seat);
-            return Ok(Some(Connection::new(caller, seat)?));
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let caller = match rustix::net::accept_with(&self.socket, flags) {
+            Ok(caller) => caller,
+            Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => return Ok(None),
+            Err(e) => return Err(e.into()),
+        };
+        if self.guest.strong_count() > 0 {
+            log::warn!("{}: a second VMM was turned away", self.path().display());
+            return Ok(None);
         }
-        Ok(None)
+        let seat = Arc::new(());
+        self.guest = Arc::downgrade(&seat);
+        Ok(Some(Connection::new(caller, seat)?))
     }
 
     /// Where it listens.
