@@ -4,9 +4,10 @@
 
 use arbitrary::Arbitrary;
 use gpu_intel::Vgpu;
-use gpu_intel::driver::{Driver, FREE, MEMORY};
+use gpu_intel::driver::{Driver, FREE, MEMORY, Write};
 use gpu_intel::engine::Engine;
 use libfuzzer_sys::fuzz_target;
+use mediator::memory::PAGE;
 use mediator::{
     Effects, GuestAddress, GuestRam, JobEnd, JobId, Place, Reason, Region, Reset, Time, VirtualGpu,
 };
@@ -47,7 +48,7 @@ enum Step {
         at: u32,
         bytes: Vec<u8>,
     },
-    /// What a driver does; the ring may hold anything.
+    /// What a driver does, which sets up its tables at first; the ring may hold anything.
     Submit {
         engine: u8,
         commands: Vec<u32>,
@@ -104,16 +105,33 @@ fn place(region: u8, offset: u32, len: u8) -> (Place, usize) {
     (Place { region, offset: if matches!(region, Region::Bar(_)) { aligned } else { offset } }, len)
 }
 
+/// Guest memory, all zeros. Always the same, since a new one takes longer than most inputs.
+fn memory() -> GuestRam {
+    thread_local! {
+        static RAM: GuestRam = GuestRam::anonymous(MEMORY).expect("guest memory");
+    }
+    let ram = RAM.with(Clone::clone);
+    for range in ram.take_dirty() {
+        let zeros = vec![0; (range.pages * PAGE) as usize];
+        ram.write(range.first, &zeros).expect("what was written to is there");
+    }
+    let _ = ram.take_dirty();
+    ram
+}
+
 fn engine(number: u8) -> Engine {
     Engine::ALL[usize::from(number) % 4]
 }
 
+fn start(ram: &GuestRam, write: Write<'_>) -> Driver {
+    Driver::start(ram.clone(), write).expect("enough memory")
+}
+
 fuzz_target!(|steps: Vec<Step>| {
-    let ram = GuestRam::anonymous(MEMORY).expect("guest memory");
+    let ram = memory();
     let vgpu = Vgpu::new(ram.clone(), vec![0; 128]).expect("a vGPU");
     let mut machine = Machine { vgpu, now: 1_000_000, out: Vec::new() };
-    let driver = Driver::start(ram.clone(), &mut |at, value| machine.write(at, value));
-    let mut driver = driver.expect("enough memory");
+    let mut driver = None;
     for step in steps {
         match step {
             Step::Read { region, offset, len } => {
@@ -136,10 +154,12 @@ fuzz_target!(|steps: Vec<Step>| {
             Step::Submit { engine: number, mut commands } => {
                 commands.truncate(512);
                 let mut write = |at, value| machine.write(at, value);
+                let driver = driver.get_or_insert_with(|| start(&ram, &mut write));
                 let _ = driver.queue(engine(number), &commands, &mut write);
             }
             Step::Batch { engine: number } => {
                 let mut write = |at, value| machine.write(at, value);
+                let driver = driver.get_or_insert_with(|| start(&ram, &mut write));
                 let _ = driver.submit(engine(number), FREE, &mut write);
             }
             Step::Finish { which, end } => {
