@@ -28,6 +28,7 @@ test: setup format lint unit system fuzz-build docs deny ## all checks and tests
 
 format:
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 
 lint:
 	$(CARGO) clippy --quiet --workspace --all-targets -- -D warnings
@@ -38,8 +39,8 @@ unit: ## the tests that need no guest
 system: setup ## the tests with guests
 	$(SYSTEM_TEST) -- $(ONE_AT_A_TIME)
 
-fuzz-build:
-	@if [ -d fuzz ]; then $(CARGO) check --quiet --manifest-path fuzz/Cargo.toml; fi
+fuzz-build: ## check that the fuzz targets build
+	$(CARGO) check --quiet --manifest-path fuzz/Cargo.toml
 
 docs: ## the programmer's documentation, in target/doc
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --workspace --no-deps
@@ -47,6 +48,7 @@ docs: ## the programmer's documentation, in target/doc
 deny: ## licences and sources of all dependencies
 	@command -v cargo-deny >/dev/null || $(CARGO) install --quiet --locked cargo-deny
 	$(CARGO) deny --log-level error check bans licenses sources
+	$(CARGO) deny --manifest-path fuzz/Cargo.toml --config deny.toml --log-level error check bans licenses sources
 
 test-long: ## the tests that take long, the other kernels' too
 	scripts/setup 6.1 7.3
@@ -61,4 +63,5 @@ spec: setup build ## measure what SPECIFICATION.md promises
 
 clean: ## remove what was built and fetched
 	$(CARGO) clean
+	$(CARGO) clean --manifest-path fuzz/Cargo.toml
 	rm -rf target/guest

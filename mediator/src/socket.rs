@@ -1,7 +1,8 @@
 //! A Unix socket in the file system, for the daemon's own user only, that goes when it is not used any more.
 
 use std::io;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Mode};
@@ -17,36 +18,28 @@ pub(crate) struct SocketFile {
 }
 
 impl SocketFile {
-    /// Listens at `path`, with mode 0600. A socket there on which nobody answers is replaced.
+    /// Listens at `path`, with mode 0600, without blocking. At most `backlog` callers wait to be accepted. A socket
+    /// there on which nobody answers (left by a daemon that was killed) is replaced.
     ///
     /// # Errors
-    /// [`io::ErrorKind::AddrInUse`] when somebody listens there, and what the kernel says.
-    pub(crate) fn listen(path: &Path) -> io::Result<(UnixListener, Self)> {
-        let is_socket =
-            |stat: &rustix::fs::Stat| FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
-        if rustix::fs::lstat(path).is_ok_and(|stat| is_socket(&stat)) {
-            match UnixStream::connect(path) {
-                Ok(_) => return Err(io::ErrorKind::AddrInUse.into()),
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    std::fs::remove_file(path)?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let flags = SocketFlags::CLOEXEC;
-        let socket =
-            rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    /// [`io::ErrorKind::AddrInUse`] when somebody listens there, [`io::ErrorKind::AlreadyExists`] for a file that is
+    /// not a socket, and what the kernel says.
+    pub(crate) fn listen(path: &Path, backlog: i32) -> io::Result<(UnixListener, Self)> {
+        let address = SocketAddrUnix::new(path)?;
+        remove_stale(path, &address)?;
+        let socket = stream_socket()?;
         // The file gets the socket's own mode, so there is no moment at which others may connect.
         rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
-        rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+        rustix::net::bind(&socket, &address)?;
         let file = Self { path: path.to_owned(), identity: identity(path)? };
-        rustix::net::listen(&socket, 8)?;
+        rustix::net::listen(&socket, backlog)?;
         Ok((socket.into(), file))
     }
-}
 
-fn identity(path: &Path) -> Result<(u64, u64), Errno> {
-    rustix::fs::lstat(path).map(|stat| (stat.st_dev, stat.st_ino))
+    /// Where it lies.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 impl Drop for SocketFile {
@@ -56,5 +49,36 @@ impl Drop for SocketFile {
         {
             log::warn!("{}: could not be removed: {error}", self.path.display());
         }
+    }
+}
+
+fn stream_socket() -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    Ok(rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
+}
+
+fn identity(path: &Path) -> Result<(u64, u64), Errno> {
+    rustix::fs::lstat(path).map(|stat| (stat.st_dev, stat.st_ino))
+}
+
+fn remove_stale(path: &Path, address: &SocketAddrUnix) -> io::Result<()> {
+    let stat = match rustix::fs::lstat(path) {
+        Ok(stat) => stat,
+        Err(Errno::NOENT) => return Ok(()),
+        Err(e) => return Err(e.into()),
+    };
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Socket {
+        let what = format!("{} exists and is not a socket", path.display());
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
+    }
+    // Without blocking: one that listens may have as many callers as it lets wait.
+    match rustix::net::connect(stream_socket()?, address) {
+        Err(Errno::CONNREFUSED) => std::fs::remove_file(path),
+        Err(Errno::NOENT) => Ok(()),
+        Ok(()) | Err(Errno::AGAIN) => {
+            let what = format!("somebody listens on {} already", path.display());
+            Err(io::Error::new(io::ErrorKind::AddrInUse, what))
+        }
+        Err(e) => Err(e.into()),
     }
 }

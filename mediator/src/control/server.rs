@@ -21,6 +21,8 @@ use crate::{Clock, Details, Region, UnknownAccess, VmHandle, VmState};
 
 /// Clients at a time.
 const CLIENTS: usize = 8;
+/// Clients that may wait to be let in.
+const BACKLOG: i32 = 8;
 
 /// How long a client may be silent, and may leave an answer unread.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -49,8 +51,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl ControlServer {
     pub(crate) fn start(path: &Path, clock: Clock, vms: Vec<VmHandle>) -> io::Result<Self> {
-        let (listener, file) = SocketFile::listen(path)?;
-        listener.set_nonblocking(true)?;
+        let (listener, file) = SocketFile::listen(path, BACKLOG)?;
         let shared = Arc::new(Shared {
             clock,
             stop: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,

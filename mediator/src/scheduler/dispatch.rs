@@ -102,8 +102,15 @@ impl<W: Send + 'static> Dispatch<W> {
         self.ring();
     }
 
-    fn hold(&self) -> MutexGuard<'_, Executor<W>> {
+    /// The executor, once nobody else has it.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, Executor<W>> {
         self.executor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Orders that nobody has carried out yet.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.orders.1.len()
     }
 
     fn ring(&self) {

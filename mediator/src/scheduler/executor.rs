@@ -55,6 +55,8 @@ pub(crate) enum Order<W: Send + 'static> {
     Submit { vm: VmId, job: Job<W> },
     /// A job is not wanted any more; its end is not delivered.
     Cancel { vm: VmId, job: JobId },
+    /// What a VM's thread orders, with a receipt that is gone when the order is carried out.
+    Counted { order: Box<Self>, receipt: Arc<()> },
     /// Silicon answered.
     Fence { generation: u64, fence: Fence },
 }
@@ -159,6 +161,7 @@ impl<W: Send + 'static> Executor<W> {
                 let _ = self.queue.push(vm, Waiting::New { job, queued: now }, now);
             }
             Order::Cancel { vm, job } => self.cancel(vm, job, now),
+            Order::Counted { order, receipt: _receipt } => self.handle(*order, now),
             Order::Fence { generation, fence } => self.fence(generation, fence, now),
         }
     }

@@ -60,7 +60,12 @@ pub(crate) struct Host<W: Send + 'static> {
     /// Counts resets.
     generation: u64,
     connected: bool,
+    /// One more of these for each order that an executor has not carried out yet.
+    receipt: Arc<()>,
 }
+
+/// Orders to executors that may be on their way before the VMM has to wait.
+pub(super) const ORDERS: usize = 1024;
 
 /// Refused jobs whose ends the device is told of in a row.
 const REFUSALS: usize = 64;
@@ -89,6 +94,7 @@ impl<W: Send + 'static> Host<W> {
             vectors: HashMap::new(),
             generation: 0,
             connected: false,
+            receipt: Arc::new(()),
         })
     }
 
@@ -102,6 +108,12 @@ impl<W: Send + 'static> Host<W> {
 
     pub(crate) fn clock(&self) -> Clock {
         self.around.clock
+    }
+
+    /// Whether the executors have not kept up with this VM's orders (resets and jobs, submitted and cancelled): then
+    /// its VMM waits, so that orders neither pile up nor delay those of others.
+    pub(crate) fn is_ahead(&self) -> bool {
+        Arc::strong_count(&self.receipt) > ORDERS
     }
 
     // What the VMM does.
@@ -118,7 +130,8 @@ impl<W: Send + 'static> Host<W> {
     pub(crate) fn disconnected(&mut self) {
         self.connected = false;
         self.drop_jobs();
-        self.orders().for_each(|executor| executor.order(Order::Dismiss(self.handle.id())));
+        self.executors()
+            .for_each(|executor| self.order(executor, Order::Dismiss(self.handle.id())));
         self.call(|device, fx| device.reset(Reset::Disconnect, fx));
         if let Err(error) = self.ram().unmap_all() {
             log::warn!("{}: {error}", self.handle.name());
@@ -215,7 +228,7 @@ impl<W: Send + 'static> Host<W> {
             if let Some(engine) = self.forget(job)
                 && let Some(executor) = self.around.executors.get(usize::from(engine.0))
             {
-                executor.order(Order::Cancel { vm: self.handle.id(), job });
+                self.order(executor, Order::Cancel { vm: self.handle.id(), job });
             }
         }
         for job in fx.jobs {
@@ -261,7 +274,7 @@ impl<W: Send + 'static> Host<W> {
         *depth += 1;
         counters.set_depth(*depth);
         self.out.insert(id, job.engine);
-        executor.order(Order::Submit { vm: self.handle.id(), job });
+        self.order(executor, Order::Submit { vm: self.handle.id(), job });
     }
 
     fn refuse(&mut self, job: JobId, why: Reason) {
@@ -301,7 +314,8 @@ impl<W: Send + 'static> Host<W> {
         self.note(&why, "quarantined");
         self.device.cut_off(why);
         self.drop_jobs();
-        self.orders().for_each(|executor| executor.order(Order::Dismiss(self.handle.id())));
+        self.executors()
+            .for_each(|executor| self.order(executor, Order::Dismiss(self.handle.id())));
         self.show_state();
     }
 
@@ -327,11 +341,17 @@ impl<W: Send + 'static> Host<W> {
             counters: Arc::clone(self.handle.engine_counters()),
             mailbox: self.handle.mailbox().clone(),
         });
-        self.orders().for_each(|executor| executor.order(Order::Admit(Arc::clone(&member))));
+        self.executors()
+            .for_each(|executor| self.order(executor, Order::Admit(Arc::clone(&member))));
     }
 
-    fn orders(&self) -> impl Iterator<Item = &Arc<Dispatch<W>>> {
+    fn executors(&self) -> impl Iterator<Item = &Arc<Dispatch<W>>> {
         self.around.executors.iter()
+    }
+
+    fn order(&self, executor: &Dispatch<W>, order: Order<W>) {
+        let receipt = Arc::clone(&self.receipt);
+        executor.order(Order::Counted { order: Box::new(order), receipt });
     }
 
     fn show_state(&self) {

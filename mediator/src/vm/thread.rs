@@ -12,6 +12,12 @@ use crate::{Reason, Time};
 /// Messages and mail that are handled in a row before the other is looked at.
 const TURN: usize = 256;
 
+/// How long messages are handled in a row: a few of them may ask for a lot.
+const TURN_TIME: Duration = Duration::from_millis(5);
+
+/// How long a VMM waits when the executors do not keep up with it.
+const CATCH_UP: Duration = Duration::from_millis(1);
+
 /// How long callers wait when the host has no descriptors for them.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -60,13 +66,20 @@ impl<W: Send + 'static> VmThread<W> {
     /// One round: wait, then do what is due. Returns whether to go on.
     fn turn(&mut self) -> bool {
         let due = self.host.tick();
-        let Events { bell, caller, readable, writable } = self.wait(due);
+        let Events { bell, caller, readable, writable, gone } = self.wait(due);
         self.backlog = false;
         if bell && !self.take_mail() {
             return false;
         }
         if let Some(guest) = &mut self.guest {
-            match guest.turn(&mut self.host, readable, writable) {
+            // What a VMM sent before it went is for nobody any more: its device is reset in any case. Nor may it keep
+            // the next one waiting.
+            let turn = if gone {
+                Err(Disconnect::Closed)
+            } else {
+                guest.turn(&mut self.host, readable, writable)
+            };
+            match turn {
                 Ok(more) => self.backlog |= more,
                 Err(why) => {
                     let name = self.host.handle().name();
@@ -90,11 +103,13 @@ impl<W: Send + 'static> VmThread<W> {
     fn wait(&self, due: Option<Time>) -> Events {
         let now = self.host.clock().now();
         let paused = now < self.accept_after;
+        let ahead = self.host.is_ahead();
         let wake = paused.then_some(self.accept_after);
-        let left = if self.backlog {
+        let catch_up = ahead.then_some(now + CATCH_UP);
+        let left = if self.backlog && !ahead {
             Some(Duration::ZERO)
         } else {
-            due.into_iter().chain(wake).min().map(|at| at.since(now))
+            due.into_iter().chain(wake).chain(catch_up).min().map(|at| at.since(now))
         };
         let timeout = left.map(|left| Timespec {
             tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
@@ -102,21 +117,22 @@ impl<W: Send + 'static> VmThread<W> {
         });
 
         let mut fds = vec![PollFd::from_borrowed_fd(self.mailbox.bell(), PollFlags::IN)];
-        let wanted = if paused { PollFlags::empty() } else { PollFlags::IN };
+        let wanted = if paused || ahead { PollFlags::empty() } else { PollFlags::IN };
         fds.push(PollFd::new(&self.listener, wanted));
         if let Some(Guest { connection, .. }) = &self.guest {
             let out = if connection.wants_write() { PollFlags::OUT } else { PollFlags::empty() };
-            fds.push(PollFd::new(connection, PollFlags::IN | out));
+            let wanted = if ahead { PollFlags::empty() } else { PollFlags::IN | out };
+            fds.push(PollFd::new(connection, wanted));
         }
         // Interrupted by a signal: nothing is ready, and the next round comes at once.
         let _ = poll(&mut fds, timeout.as_ref());
         let ready = |index: usize| fds.get(index).map_or(PollFlags::empty(), PollFd::revents);
-        let broken = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
         Events {
             bell: !ready(0).is_empty() || self.backlog,
             caller: !ready(1).is_empty(),
-            readable: ready(2).intersects(PollFlags::IN | broken),
-            writable: ready(2).intersects(PollFlags::OUT | broken),
+            readable: ready(2).contains(PollFlags::IN),
+            writable: ready(2).contains(PollFlags::OUT),
+            gone: ready(2).intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL),
         }
     }
 
@@ -161,6 +177,8 @@ struct Events {
     caller: bool,
     readable: bool,
     writable: bool,
+    /// The VMM has hung up, in both directions.
+    gone: bool,
 }
 
 impl Guest {
@@ -177,12 +195,22 @@ impl Guest {
         if readable {
             self.connection.fill()?;
         }
+        let end = host.clock().now() + TURN_TIME;
         for _ in 0..TURN {
+            if host.is_ahead() {
+                return Ok(true);
+            }
             let Some(message) = self.connection.next_message()? else { return Ok(false) };
             if let Some(answer) = self.session.handle(message, host)? {
                 self.connection.send(answer)?;
+            }
+            if host.clock().now() >= end {
+                break;
             }
         }
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests;
