@@ -1,12 +1,12 @@
-//! How a guest is started: the one place that knows QEMU's command line.
+//! How a guest is started: QEMU's command line, with what `vgate qemu-args` says of the GPU.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
 use crate::process::Process;
-use crate::{Guest, Image, guest_folder};
+use crate::vgate::Attachment;
+use crate::{Guest, Image, Vgate, guest_folder};
 
 /// The kernel's command line, before what the test adds.
 ///
@@ -21,7 +21,8 @@ pub struct Qemu {
     name: String,
     image: Image,
     memory_mib: u32,
-    gpu: Option<PathBuf>,
+    /// What attaches it to its GPU.
+    gpu: Option<Attachment>,
     steps: String,
     kernel_arguments: Vec<String>,
     arguments: Vec<OsString>,
@@ -49,9 +50,9 @@ impl Qemu {
         self
     }
 
-    /// Gives the guest a virtual GPU at 00:02.0: the path of the Unix socket on which vgate serves it.
-    pub fn gpu(mut self, socket: impl AsRef<Path>) -> Self {
-        self.gpu = Some(socket.as_ref().to_owned());
+    /// Gives the guest the virtual GPU of one of vgate's VMs.
+    pub fn gpu(mut self, vgate: &Vgate, vm: &str) -> Self {
+        self.gpu = Some(vgate.attachment(vm));
         self
     }
 
@@ -86,33 +87,36 @@ impl Qemu {
     pub fn start(&self) -> Result<Guest> {
         let program = guest_folder().join("qemu-system-x86_64");
         ensure!(program.exists(), "no QEMU here. Run: scripts/setup");
-        Guest::new(&self.name, Process::start(program.as_os_str(), self.command_line())?)
+        Guest::new(&self.name, Process::start(program.as_os_str(), self.command_line()?)?)
     }
 
     /// QEMU's arguments, one an element.
-    pub fn command_line(&self) -> Vec<OsString> {
+    ///
+    /// # Errors
+    /// If vgate doesn't say how the GPU is attached.
+    pub fn command_line(&self) -> Result<Vec<OsString>> {
         let memory = self.memory_mib;
         let mut line: Vec<OsString> = [
             "-nodefaults -no-user-config -display none -serial stdio",
             "-accel tcg,thread=multi -smp 1",
-            // Guest memory that another process can map.
-            &format!("-m {memory}M -object memory-backend-memfd,id=memory,size={memory}M,share=on"),
-            "-machine q35,memory-backend=memory",
         ]
         .iter()
         .flat_map(|options| options.split(' ').map(OsString::from))
         .collect();
+        match &self.gpu {
+            Some(gpu) => line.extend(gpu.arguments(memory)?.into_iter().map(OsString::from)),
+            None => {
+                line.extend(["-machine", "q35", "-m", &format!("{memory}M")].map(OsString::from));
+            }
+        }
         if !self.reboots {
             line.push("-no-reboot".into());
         }
         line.extend(["-kernel".into(), self.image.vmlinuz.clone().into_os_string()]);
         line.extend(["-initrd".into(), self.image.initramfs.clone().into_os_string()]);
         line.extend(["-append".into(), self.kernel_line().into()]);
-        if let Some(socket) = &self.gpu {
-            line.extend(["-device".into(), gpu_device(socket).into()]);
-        }
         line.extend(self.arguments.iter().cloned());
-        line
+        Ok(line)
     }
 
     fn kernel_line(&self) -> String {
@@ -127,16 +131,4 @@ impl Qemu {
         }
         line
     }
-}
-
-/// QEMU's client of a vfio-user socket, where i915 looks for an Intel GPU. Its writes wait for their effect: posted
-/// ones through the aperture could be overtaken by the guest's own reads of its memory.
-fn gpu_device(socket: &Path) -> String {
-    serde_json::json!({
-        "driver": "vfio-user-pci",
-        "socket": { "type": "unix", "path": socket },
-        "addr": "02.0",
-        "x-no-posted-writes": true,
-    })
-    .to_string()
 }

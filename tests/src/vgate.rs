@@ -84,6 +84,11 @@ impl Vgate {
         self.path(&format!("{vm}.sock"))
     }
 
+    /// What attaches QEMU to a VM.
+    pub(crate) fn attachment(&self, vm: &str) -> Attachment {
+        Attachment { control: self.path("control"), vm: vm.to_owned() }
+    }
+
     /// All that the daemon says of a VM.
     ///
     /// # Errors
@@ -206,6 +211,27 @@ impl Vgate {
         let log = self.log().unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+}
+
+/// A VM that a QEMU will be attached to.
+#[derive(Clone, Debug)]
+pub(crate) struct Attachment {
+    control: PathBuf,
+    vm: String,
+}
+
+impl Attachment {
+    /// QEMU's options, as `vgate qemu-args` prints them.
+    pub(crate) fn arguments(&self, memory_mib: u32) -> Result<Vec<String>> {
+        let output = Command::new(program()?)
+            .args(["qemu-args", &self.vm, "--json", "--memory", &format!("{memory_mib}M")])
+            .arg("--control")
+            .arg(&self.control)
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "vgate qemu-args: {}\n{said}", output.status);
+        Ok(serde_json::from_slice(&output.stdout)?)
     }
 }
 

@@ -12,7 +12,7 @@ const CHECK_LIMIT: Duration = Duration::from_secs(300);
 fn start(name: &str, vgate: &Vgate, steps: &str) -> Result<Guest> {
     Qemu::new(name, &Image::build("6.12")?)
         .memory(1024)
-        .gpu(vgate.socket("guest"))
+        .gpu(vgate, "guest")
         .kernel_argument("vgate.timeout=300")
         .steps(&format!("modules,{steps},dmesg"))
         .start()

@@ -57,7 +57,7 @@ fn settled(vgate: &Vgate, before: &Holdings) -> Result<Holdings> {
 }
 
 fn start(name: &str, vgate: &Vgate, vm: &str, steps: &str) -> Result<Guest> {
-    Qemu::new(name, &Image::build("6.12")?).gpu(vgate.socket(vm)).steps(steps).reboots().start()
+    Qemu::new(name, &Image::build("6.12")?).gpu(vgate, vm).steps(steps).reboots().start()
 }
 
 #[test]

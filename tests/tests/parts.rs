@@ -16,7 +16,7 @@ fn works(device: &str, found_as: &str, kernel: &str) -> Result<()> {
     let vgate = Vgate::start(&name, &configuration, &["control", "guest.sock"])?;
     let mut guest = Qemu::new(&name, &Image::build(kernel)?)
         .memory(1024)
-        .gpu(vgate.socket("guest"))
+        .gpu(&vgate, "guest")
         .kernel_argument("vgate.timeout=180")
         .steps("modules,connectors,check:stores,check:patterns:--final,dmesg")
         .start()?;

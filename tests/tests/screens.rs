@@ -47,7 +47,7 @@ fn shows_what_was_printed(guest: &Guest, picture: &Picture) -> Result<()> {
 fn a_screenshot_of_the_console_shows_the_text_that_the_guest_printed() -> Result<()> {
     let vgate = Vgate::for_vms("console", &[("guest", "800x600")])?;
     let mut guest = Qemu::new("console", &Image::build("6.12")?)
-        .gpu(vgate.socket("guest"))
+        .gpu(&vgate, "guest")
         .steps("modules,font,console,sleep:1,wait:end")
         .start()?;
     guest.wait_step("sleep:1")?;
@@ -78,7 +78,7 @@ fn two_guests_at_once_each_see_only_their_own() -> Result<()> {
     for (name, _, hue) in vms {
         let draw = format!("check:patterns:--final:--hue:{hue}:--hold:600");
         let guest = Qemu::new(name, &image)
-            .gpu(vgate.socket(name))
+            .gpu(&vgate, name)
             .steps(&format!("modules,font,console,sleep:1,wait:draw,check:stores,{draw}"))
             .kernel_argument("vgate.timeout=900");
         guests.push(guest.start()?);

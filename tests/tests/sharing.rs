@@ -26,7 +26,7 @@ fn shares_follow_weights(name: &str, vms: &[(&str, u16, &str)]) -> Result<()> {
     let mut guests = Vec::new();
     for (vm, _, kernel) in vms {
         let guest = Qemu::new(&format!("{name}-{vm}"), &Image::build(kernel)?)
-            .gpu(vgate.socket(vm))
+            .gpu(&vgate, vm)
             .kernel_argument("vgate.timeout=120")
             .steps("modules,wait:go,check:busy:--seconds:40,dmesg,idle");
         guests.push(guest.start()?);
@@ -91,7 +91,7 @@ fn an_endless_batch_delays_another_guest_by_less_than_100_ms() -> Result<()> {
     let image = Image::build("6.12")?;
     let start = |vm: &str, steps: &str| {
         Qemu::new(&format!("gap-{vm}"), &image)
-            .gpu(vgate.socket(vm))
+            .gpu(&vgate, vm)
             .kernel_argument("vgate.timeout=200")
             .steps(&format!("modules,wait:go,{steps},dmesg,idle"))
             .start()

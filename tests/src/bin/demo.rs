@@ -93,7 +93,7 @@ fn start(screen: &Screen, vgate: &Vgate, image: &Image, seconds: u64) -> Result<
     // The patterns outlive the table by a little, so that the last screenshots show them.
     let draw = format!("check:patterns:--hue:{}:--seconds:{}", screen.hue, seconds + 30);
     Qemu::new(screen.name, image)
-        .gpu(vgate.socket(screen.name))
+        .gpu(vgate, screen.name)
         .kernel_argument(&format!("vgate.timeout={}", seconds + 90))
         .steps(&format!("modules,console,wait:draw,{draw},idle"))
         .start()

@@ -47,7 +47,7 @@ pub(crate) fn measure() -> Result<Vec<Measured>> {
     }
     let begin = Instant::now();
     let mut guest = Qemu::new("spec", &image)
-        .gpu(vgate.path("guest.sock"))
+        .gpu(&vgate, "guest")
         .kernel_argument("i915.dmc_firmware_path=/dev/null")
         .steps(&format!("{steps},idle"))
         .start()?;
