@@ -3,9 +3,9 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use gpu_intel::Vgpu;
 use gpu_intel::driver::{Driver, FREE, MEMORY, Write};
 use gpu_intel::engine::Engine;
+use gpu_intel::{Platform, Vgpu};
 use libfuzzer_sys::fuzz_target;
 use mediator::memory::PAGE;
 use mediator::{
@@ -127,9 +127,11 @@ fn start(ram: &GuestRam, write: Write<'_>) -> Driver {
     Driver::start(ram.clone(), write).expect("enough memory")
 }
 
-fuzz_target!(|steps: Vec<Step>| {
+fuzz_target!(|input: (u8, Vec<Step>)| {
+    let (platform, steps) = input;
+    let platform = Platform::ALL[usize::from(platform) % Platform::ALL.len()];
     let ram = memory();
-    let vgpu = Vgpu::new(ram.clone(), vec![0; 128]).expect("a vGPU");
+    let vgpu = Vgpu::new(platform, ram.clone(), vec![0; 128]).expect("a vGPU");
     let mut machine = Machine { vgpu, now: 1_000_000, out: Vec::new() };
     let mut driver = None;
     for step in steps {
