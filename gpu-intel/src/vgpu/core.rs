@@ -5,7 +5,7 @@
 
 use std::io;
 
-use mediator::{Effects, GuestRam, Job, JobId, Reason, SpaceRoot, Time, Vector};
+use mediator::{Effects, GuestRam, Job, JobId, Plug, Reason, SpaceRoot, Time, Vector};
 
 use super::context::{self, ContextImage};
 use super::display::{self, Display};
@@ -73,13 +73,8 @@ impl Core {
             display_ready: false,
             next_job: 0,
         };
-        core.power_on();
+        core.display.reset(&mut core.registers);
         Ok(core)
-    }
-
-    /// What reset values alone do not say.
-    fn power_on(&mut self) {
-        self.registers.update(0xC_4000, 0, display::PLUGGED);
     }
 
     /// Device-level reset.
@@ -87,9 +82,8 @@ impl Core {
         self.registers.reset_below(registers::WINDOW);
         self.ggtt.reset();
         self.line = Line::default();
-        self.display.reset();
+        self.display.reset(&mut self.registers);
         self.display_ready = false;
-        self.power_on();
     }
 
     /// The value that a read of the register gives.
@@ -181,8 +175,10 @@ impl Core {
             }
             Behaviour::PlaneSurface => {
                 registers.set(at, value);
-                let plane = ((at & 0xFFF) - 0x19C) / 0x100;
-                self.display.flip(registers, pipe(at), plane as u8, fx.now);
+                let (pipe, plane) = (pipe(at), (((at & 0xFFF) - 0x19C) / 0x100) as u8);
+                if self.display.flip(registers, pipe, plane, fx.now) {
+                    self.raise(Event::FlipDone { pipe, plane }, fx);
+                }
             }
             Behaviour::CursorBase => {
                 registers.set(at, value);
@@ -190,11 +186,9 @@ impl Core {
             }
             Behaviour::AuxControl => {
                 let port = ((at - 0x6_4010) / 0x100) as u8;
-                let sink = (port == display::PORT).then_some(&mut self.display.sink);
-                if display::write_aux_control(registers, at, value, sink) {
-                    self.raise(Event::AuxDone(port), fx);
-                }
+                self.display.write_side_band(registers, port, value, fx.now);
             }
+            Behaviour::HotPlugControl => display::write_hot_plug(registers, value),
             Behaviour::TrainingControl => {
                 registers.set(at, value);
                 // Idle (2) and normal (3) patterns: the idle pattern has been sent.
@@ -237,6 +231,13 @@ impl Core {
             _ => {}
         }
         self.registers.set(at, value & !(1 << 31 | 0xFF));
+    }
+
+    /// An operator plugs a monitor in or pulls it out.
+    pub(crate) fn plug<W>(&mut self, plug: Plug, fx: &mut Effects<W>) {
+        if self.display.plug(&mut self.registers, plug) {
+            self.raise(Event::HotPlug, fx);
+        }
     }
 
     /// Records an event, and the MSI if it is due.

@@ -62,6 +62,8 @@ pub(crate) enum Event {
     AuxDone(u8),
     /// I2C transfer over.
     Gmbus,
+    /// The monitor on port B was plugged in or pulled out.
+    HotPlug,
 }
 
 impl Event {
@@ -79,6 +81,7 @@ impl Event {
             Self::AuxDone(0) => (0x4_4440, 1),
             Self::AuxDone(port) => (0x4_4440, 1 << (24 + u32::from(port.min(3)))),
             Self::Gmbus => (0xC_4000, 1 << 17),
+            Self::HotPlug => (0xC_4000, 1 << 21),
         }
     }
 }

@@ -92,6 +92,8 @@ pub(crate) enum Behaviour {
     AuxControl,
     /// Link training.
     TrainingControl,
+    /// Hot-plug detection: enable bits, and what happened.
+    HotPlugControl,
     /// I2C to a monitor.
     GmbusSelect,
     GmbusCommand,
