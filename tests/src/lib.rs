@@ -31,11 +31,13 @@ mod guest;
 mod image;
 mod process;
 mod qemu;
+mod screen;
 mod vgate;
 
 pub use guest::Guest;
 pub use image::Image;
 pub use qemu::Qemu;
+pub use screen::{fingerprint, shows_what_was_printed};
 pub use vgate::Vgate;
 
 use std::path::{Path, PathBuf};

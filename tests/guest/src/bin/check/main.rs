@@ -16,10 +16,13 @@ mod blits;
 mod blitter;
 mod commands;
 mod contexts;
+mod flips;
 mod i915;
 mod mapping;
+mod overlay;
 mod patterns;
 mod picture;
+mod planes;
 mod raster;
 mod screen;
 mod stores;
@@ -116,6 +119,14 @@ const CHECKS: &[Check] = &[
     check("blits", "fills and copies, against a model on the CPU", 300, blits::run),
     check("apertures", "linear and tiled buffers seen through the aperture", 120, apertures::run),
     Check { quiet: false, ..check("patterns", "moving pictures on the screen", 60, patterns::run) },
+    Check {
+        quiet: false,
+        ..check("planes", "every format, tiling, turn and blend", 600, planes::run)
+    },
+    Check {
+        quiet: false,
+        ..check("flips", "flips end in order, at the mode's rate", 60, flips::run)
+    },
     Check { quiet: false, ..check("resethang", "an endless batch is reset", 120, waits::hang) },
 ];
 
@@ -209,7 +220,7 @@ mod tests {
     #[test]
     fn all_leaves_out_what_draws_or_hangs() {
         let all = select(&["all".into()]).unwrap_or_default();
-        assert_eq!(all.len(), CHECKS.len() - 2);
+        assert_eq!(all.len(), CHECKS.len() - 4);
         assert!(select(&["nothing".into()]).is_err());
     }
 }
