@@ -46,7 +46,7 @@ fn the_largest_monitor_shows_a_console() -> Result<()> {
 }
 
 /// What the driver of Linux 6.12 refuses to scan out.
-const REFUSED: &[&str] = &[];
+const REFUSED: &[&str] = &["c8 yf"];
 
 #[test]
 fn every_format_tiling_turn_and_blend_shows_what_was_drawn() -> Result<()> {
@@ -114,13 +114,16 @@ fn a_monitor_is_pulled_out_and_another_plugged_in() -> Result<()> {
     let line = guest.expect("CHECK patterns ok final", CHECK_LIMIT)?;
 
     let connectors = guest.reports("VGATE-CONNECTOR");
-    println!("{connectors:#?}");
     assert_eq!(connectors.len(), 3);
-    ensure!(connectors[0].starts_with("card0-DP-1 connected 1024x768"));
+    ensure!(connectors[0].starts_with("card0-DP-1 connected 1024x768"), "{connectors:?}");
     assert_eq!(connectors[1].trim(), "card0-DP-1 disconnected");
-    ensure!(connectors[2].starts_with("card0-DP-1 connected 1920x720"));
-    let edid = guest.reports("VGATE-EDID");
-    assert_ne!(edid.first(), edid.last());
+    // Only modes within the console's frame buffer are listed, until somebody else asks.
+    ensure!(connectors[2].starts_with("card0-DP-1 connected"), "{connectors:?}");
+    let monitor = display::Monitor::new("1920x720".parse()?).edid()?;
+    let hex: String = monitor.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let edids = guest.reports("VGATE-EDID");
+    assert_eq!(edids.last(), Some(&format!("card0-DP-1 {hex}")));
+    assert_ne!(edids.first(), edids.last());
     let picture = vgate.screenshot("guest")?;
     assert_eq!((picture.width(), picture.height()), (1920, 720));
     ensure!(line.contains(&fingerprint(&picture)), "{line}");
