@@ -84,6 +84,23 @@ fn i915_probes_without_complaint_and_finds_the_configured_monitor() -> Result<()
     Ok(())
 }
 
+/// A probe with the monitor on, the console's frame buffer included (3,706 when this was written). Most of it is an entry of the GGTT for each page
+/// of that (768 at 1024x768), and side-band transfers (100, of 8 accesses each).
+const PROBE_TRAPS: u64 = 3_900;
+
+#[test]
+fn a_probe_takes_few_traps() -> Result<()> {
+    let vgate = Vgate::for_vms("i915-traps", &[("guest", "1024x768")])?;
+    let mut guest = start("i915-traps", &vgate, "wait:end")?;
+    guest.expect("VGATE-STEP wait:end begin", CHECK_LIMIT)?;
+    let report = vgate.show("guest")?;
+    println!("{} traps: {:#?}", report.summary.traps, report.device);
+    guest.send("end")?;
+    guest.wait_end()?;
+    ensure!(report.summary.traps <= PROBE_TRAPS, "{} traps", report.summary.traps);
+    Ok(())
+}
+
 #[test]
 fn every_engine_stores_computes_waits_and_keeps_its_contexts_apart() -> Result<()> {
     let checks = ["stores", "high", "pages", "commands", "interleave", "waits", "timestamps"];
