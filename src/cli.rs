@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use display::Mode;
 use log::LevelFilter;
 
 use crate::config;
@@ -86,6 +87,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: Action,
     },
+    /// Make a monitor's EDID, or explain one
+    #[command(after_long_help = EDID_MANUAL)]
+    Edid(EdidOptions),
     /// Show what each VM does to the GPU, live
     #[command(after_long_help = TOP_MANUAL)]
     Top {
@@ -144,6 +148,21 @@ pub(crate) enum Action {
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
     },
+    /// Plug a monitor into a VM's GPU
+    ///
+    /// The guest's driver is told as by a real one, reads its EDID and may set its mode. A monitor that is still there is
+    /// pulled out first. Without --monitor and --edid it is the one that was there last.
+    Plug {
+        /// The VM's name
+        vm: String,
+        #[command(flatten)]
+        monitor: MonitorChoice,
+    },
+    /// Pull a VM's monitor out
+    Unplug {
+        /// The VM's name
+        vm: String,
+    },
     /// Reset a VM's GPU to its state after power-on
     ///
     /// What it has on the GPU is killed, and a quarantine is lifted. The guest isn't asked: to its driver this is a GPU
@@ -152,6 +171,46 @@ pub(crate) enum Action {
         /// The VM's name
         vm: String,
     },
+}
+
+/// A monitor as the command line names it.
+#[derive(Debug, Default, Args)]
+#[group(multiple = false)]
+pub(crate) struct MonitorChoice {
+    /// A monitor of this mode, such as 1920x720 or 1920x1080@50
+    #[arg(long, value_name = "MODE")]
+    pub(crate) monitor: Option<Mode>,
+    /// The monitor that this EDID file describes, such as one from /sys/class/drm
+    #[arg(long, value_name = "FILE")]
+    pub(crate) edid: Option<PathBuf>,
+}
+
+const EDID_MANUAL: &str = "\
+Examples:
+  What a VM with `monitor = \"1920x720\"` sees:
+      vgate edid 1920x720 --decode
+  A file for another program, and the file of a real monitor explained:
+      vgate edid 1920x720 -o monitor.bin
+      vgate edid --file /sys/class/drm/card0-DP-1/edid --decode";
+
+/// What `vgate edid` makes.
+#[derive(Debug, Args)]
+pub(crate) struct EdidOptions {
+    /// The monitor's mode, from 640x480 to 3840x2160, such as 1920x720 or 1920x1080@50
+    #[arg(default_value = "1024x768", conflicts_with = "file")]
+    pub(crate) mode: Mode,
+    /// Take this EDID instead of making one; it is checked
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Write the bytes to a file, or with - to standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Print the bytes as hexadecimal digits, sixteen a line; so it does if nothing else is asked for
+    #[arg(long)]
+    pub(crate) hex: bool,
+    /// Print what it tells
+    #[arg(long)]
+    pub(crate) decode: bool,
 }
 
 const TOP_MANUAL: &str = "\

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::cli::{Action, Cli};
 use crate::control;
+use crate::edid;
 use crate::output;
 use crate::table::{Side::Left, Side::Right, Table};
 
@@ -27,6 +28,15 @@ pub(crate) fn ctl(socket: &Path, json: bool, action: Action) -> anyhow::Result<(
         Action::Reset { vm } => {
             control::connect(socket)?.reset(&vm)?;
             if json { output::json(&json!({ "vm": vm, "reset": true })) } else { Ok(()) }
+        }
+        Action::Plug { vm, monitor } => {
+            let edid = edid::choose(&monitor)?.map(|edid| edid.bytes().to_vec());
+            control::connect(socket)?.plug(&vm, edid)?;
+            if json { output::json(&json!({ "vm": vm, "plugged": true })) } else { Ok(()) }
+        }
+        Action::Unplug { vm } => {
+            control::connect(socket)?.unplug(&vm)?;
+            if json { output::json(&json!({ "vm": vm, "plugged": false })) } else { Ok(()) }
         }
     }
 }

@@ -12,6 +12,7 @@ mod cli;
 mod config;
 mod control;
 mod ctl;
+mod edid;
 mod output;
 mod qemu_args;
 mod run;
@@ -69,6 +70,7 @@ fn carry_out(command: Command) -> anyhow::Result<()> {
             output::print(&format!("{}: valid, {vms} {noun}\n", config.display()))
         }
         Command::Ctl { control, json, action } => ctl::ctl(&control.path(), json, action),
+        Command::Edid(options) => edid::edid(&options),
         Command::Top { control, options } => top::top(&control.path(), &options),
         Command::QemuArgs(options) => qemu_args::print(&options),
         Command::Completions { shell } => {

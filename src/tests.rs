@@ -31,6 +31,9 @@ fn wrong_usage_is_2() {
         &["qemu-args", "left", "--memory", "lots"],
         &["ctl", "screenshot", "left"],
         &["ctl", "screenshot", "left", "-o", "-", "--json"],
+        &["ctl", "plug", "left", "--monitor", "wide"],
+        &["ctl", "plug", "left", "--monitor", "800x600", "--edid", "x"],
+        &["edid", "320x200"],
     ] {
         assert_eq!(vgate(arguments), USAGE, "{arguments:?}");
     }
@@ -84,6 +87,9 @@ fn daemon_serves_its_clients_and_ends_when_asked() {
 
     let client = |arguments: &[&str]| vgate(&[arguments, &["--control", text(&control)]].concat());
     let png = folder.path().join("left.png");
+    let edid = folder.path().join("monitor.bin");
+    assert_eq!(vgate(&["edid", "3840x2160@30", "-o", text(&edid)]), 0);
+    assert_eq!(vgate(&["edid", "--file", text(&edid), "--decode", "--hex"]), 0);
     for (arguments, code) in [
         (&["ctl", "list"][..], 0),
         (&["ctl", "list", "--json"], 0),
@@ -91,6 +97,12 @@ fn daemon_serves_its_clients_and_ends_when_asked() {
         (&["ctl", "show", "right", "--json"], 0),
         (&["ctl", "show", "nobody"], FAILURE),
         (&["ctl", "reset", "left"], 0),
+        (&["ctl", "unplug", "left"], 0),
+        (&["ctl", "plug", "left"], 0),
+        (&["ctl", "plug", "left", "--monitor", "1920x720"], 0),
+        (&["ctl", "plug", "left", "--edid", text(&edid)], 0),
+        (&["ctl", "plug", "right", "--edid", text(&png), "--json"], FAILURE),
+        (&["ctl", "unplug", "nobody"], FAILURE),
         // Nobody has switched the display on.
         (&["ctl", "screenshot", "left", "-o", text(&png)], FAILURE),
         (&["qemu-args", "left"], 0),

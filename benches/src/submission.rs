@@ -22,8 +22,9 @@ use gpu_intel::{Platform, Vgpu};
 use mediator::memory::SealPolicy;
 use mediator::{
     Clock, ContextId, Effects, EngineId, GuestAddress, GuestRam, JobEnd, JobId, Limits, Mediator,
-    NullSilicon, Place, Quotas, Reason, Region, RegionInfo, Reset, ScanOut, Silicon, SiliconError,
-    SpaceId, SpaceRoot, Ticket, Time, UnknownAccess, VirtualGpu, VmConfig, VmId, Weight,
+    NullSilicon, Place, Plug, Quotas, Reason, Region, RegionInfo, Reset, ScanOut, Silicon,
+    SiliconError, SpaceId, SpaceRoot, Ticket, Time, UnknownAccess, VirtualGpu, VmConfig, VmId,
+    Weight,
 };
 use tempfile::TempDir;
 
@@ -191,6 +192,9 @@ impl VirtualGpu<Batch> for StampedVgpu {
     }
     fn scan_out(&self) -> ScanOut {
         self.inner.scan_out()
+    }
+    fn plug(&mut self, plug: Plug, fx: &mut Effects<Batch>) {
+        self.inner.plug(plug, fx);
     }
     fn reset(&mut self, kind: Reset, fx: &mut Effects<Batch>) {
         self.inner.reset(kind, fx);

@@ -2,7 +2,8 @@
 //!
 //! Pixels are little-endian words; each format says which bits hold which colour. Everything is
 //! widened or narrowed to RGBA8, the one format of [`crate::Picture`]: five and six bits by
-//! repeating their upper bits, ten bits by rounding. Formats without alpha are opaque.
+//! repeating their upper bits, ten bits by rounding, luma and chroma by the equations of their
+//! standard. Formats without alpha are opaque.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,103 @@ pub enum PixelFormat {
     Xbgr2101010,
     /// 8 bits: an index into a palette (shown as grey without one).
     C8,
+    /// 16 bits: luma of its own, chroma shared with its neighbour.
+    Yuv422(Yuv422),
+}
+
+/// How 4:2:2 YCbCr pixels are encoded: two pixels are four bytes, two of luma (Y) and one each of chroma (U for blue,
+/// V for red).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Yuv422 {
+    /// The order of the four bytes.
+    pub order: YuvOrder,
+    /// Which red, green and blue they stand for.
+    pub matrix: YuvMatrix,
+    /// Whether values use all of 0 to 255; else luma goes from 16 to 235 and chroma from 16 to 240.
+    pub full_range: bool,
+}
+
+/// The order of the bytes of a pair of pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum YuvOrder {
+    Yuyv,
+    Uyvy,
+    Yvyu,
+    Vyuy,
+}
+
+/// The standard that says how luma and chroma become colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum YuvMatrix {
+    /// ITU-R BT.601, of standard-definition television.
+    Bt601,
+    /// ITU-R BT.709, of high-definition television.
+    Bt709,
+}
+
+/// Factors of a conversion in units of 2^-16.
+struct YuvFactors {
+    black: i32,
+    luma: i32,
+    red_of_v: i32,
+    green_of_u: i32,
+    green_of_v: i32,
+    blue_of_u: i32,
+}
+
+impl Yuv422 {
+    /// Where in the four bytes the first luma, U, the second luma and V are.
+    fn places(self) -> [usize; 4] {
+        match self.order {
+            YuvOrder::Yuyv => [0, 1, 2, 3],
+            YuvOrder::Uyvy => [1, 0, 3, 2],
+            YuvOrder::Yvyu => [0, 3, 2, 1],
+            YuvOrder::Vyuy => [1, 2, 3, 0],
+        }
+    }
+
+    fn factors(self) -> YuvFactors {
+        // The parts of red and blue in luma; green has the rest.
+        let (red, blue) = match self.matrix {
+            YuvMatrix::Bt601 => (0.299, 0.114),
+            YuvMatrix::Bt709 => (0.2126, 0.0722),
+        };
+        let green = 1.0 - red - blue;
+        let (black, luma, chroma) =
+            if self.full_range { (0, 1.0, 1.0) } else { (16, 255.0 / 219.0, 255.0 / 224.0) };
+        let fixed = |factor: f64| (factor * 65536.0).round() as i32;
+        YuvFactors {
+            black,
+            luma: fixed(luma),
+            red_of_v: fixed(chroma * 2.0 * (1.0 - red)),
+            green_of_u: fixed(chroma * 2.0 * (1.0 - blue) * blue / green),
+            green_of_v: fixed(chroma * 2.0 * (1.0 - red) * red / green),
+            blue_of_u: fixed(chroma * 2.0 * (1.0 - blue)),
+        }
+    }
+
+    fn append_rgba(self, pixels: &[u8], rgba: &mut Vec<u8>) {
+        let factors = self.factors();
+        let [first, u, second, v] = self.places();
+        for pair in pixels.chunks(4) {
+            // The last pixel of an odd number lacks half of its chroma: no colour there.
+            let byte = |at: usize| i32::from(pair.get(at).copied().unwrap_or(128));
+            for luma in [first, second].into_iter().take(pair.len() / 2) {
+                rgba.extend(factors.rgba(byte(luma), byte(u) - 128, byte(v) - 128));
+            }
+        }
+    }
+}
+
+impl YuvFactors {
+    fn rgba(&self, y: i32, u: i32, v: i32) -> [u8; 4] {
+        let luma = (y - self.black) * self.luma + (1 << 15);
+        let colour = |chroma: i32| ((luma + chroma) >> 16).clamp(0, 255) as u8;
+        let red = colour(v * self.red_of_v);
+        let green = colour(-u * self.green_of_u - v * self.green_of_v);
+        [red, green, colour(u * self.blue_of_u), 255]
+    }
 }
 
 /// The colours (red, green, blue) that the indices of [`PixelFormat::C8`] stand for.
@@ -62,7 +160,7 @@ impl PixelFormat {
     pub fn bytes_per_pixel(self) -> u32 {
         match self {
             PixelFormat::C8 => 1,
-            PixelFormat::Rgb565 => 2,
+            PixelFormat::Rgb565 | PixelFormat::Yuv422(_) => 2,
             PixelFormat::Xrgb8888
             | PixelFormat::Xbgr8888
             | PixelFormat::Argb8888
@@ -101,6 +199,7 @@ impl PixelFormat {
                 let [r, g, b] = palette.0[usize::from(index)];
                 [r, g, b, 255]
             })),
+            PixelFormat::Yuv422(yuv) => yuv.append_rgba(pixels, rgba),
         }
     }
 }
@@ -137,6 +236,73 @@ mod tests {
         for &(format, pixel, expected) in cases {
             assert_eq!(rgba(format, pixel), expected, "{format:?} {pixel:#x}");
         }
+    }
+
+    fn yuv(order: YuvOrder, matrix: YuvMatrix, full_range: bool, pair: [u8; 4]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let format = PixelFormat::Yuv422(Yuv422 { order, matrix, full_range });
+        format.append_rgba(&pair, &Palette::grey(), &mut out);
+        out
+    }
+
+    #[test]
+    fn pairs_of_pixels_share_their_chroma() {
+        use YuvMatrix::Bt601;
+        for (order, pair) in [
+            (YuvOrder::Yuyv, [16, 128, 168, 177]),
+            (YuvOrder::Uyvy, [128, 16, 177, 168]),
+            (YuvOrder::Yvyu, [16, 177, 168, 128]),
+            (YuvOrder::Vyuy, [177, 16, 128, 168]),
+        ] {
+            let found = yuv(order, Bt601, false, pair);
+            assert_eq!(found, [78, 0, 0, 255, 255, 137, 177, 255], "{order:?}");
+        }
+    }
+
+    #[test]
+    fn luma_and_chroma_become_the_nearest_colour() {
+        // Kr and Kb of BT.601 and BT.709, as their standards write the equations.
+        for (matrix, red, blue) in
+            [(YuvMatrix::Bt601, 0.299, 0.114), (YuvMatrix::Bt709, 0.2126, 0.0722)]
+        {
+            for full in [false, true] {
+                for (y, u, v) in
+                    (0..4096).map(|n| ((n & 15) * 17, (n >> 4 & 15) * 17, (n >> 8) * 17))
+                {
+                    let (low, luma, chroma) =
+                        if full { (0.0, 255.0, 255.0) } else { (16.0, 219.0, 224.0) };
+                    let (y1, u1, v1) = (
+                        (f64::from(y) - low) / luma,
+                        (f64::from(u) - 128.0) / chroma,
+                        (f64::from(v) - 128.0) / chroma,
+                    );
+                    let r = y1 + 2.0 * (1.0 - red) * v1;
+                    let b = y1 + 2.0 * (1.0 - blue) * u1;
+                    let g = (y1 - red * r - blue * b) / (1.0 - red - blue);
+                    let found =
+                        yuv(YuvOrder::Yuyv, matrix, full, [y as u8, u as u8, y as u8, v as u8]);
+                    for (exact, found) in [r, g, b].into_iter().zip(&found) {
+                        let exact = (exact * 255.0).clamp(0.0, 255.0);
+                        assert!(
+                            (exact - f64::from(*found)).abs() < 0.51,
+                            "{matrix:?} {full} {y} {u} {v}: {exact} {found}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn half_a_pair_is_one_pixel() {
+        let mut out = Vec::new();
+        let yuv = Yuv422 { order: YuvOrder::Uyvy, matrix: YuvMatrix::Bt709, full_range: true };
+        PixelFormat::Yuv422(yuv).append_rgba(
+            &[128, 50, 128, 60, 128, 70],
+            &Palette::grey(),
+            &mut out,
+        );
+        assert_eq!(out, [50, 50, 50, 255, 60, 60, 60, 255, 70, 70, 70, 255]);
     }
 
     #[test]

@@ -19,9 +19,9 @@ pub mod surface;
 pub mod tiling;
 
 pub use edid::{Edid, EdidError, Monitor};
-pub use format::{Palette, PixelFormat};
+pub use format::{Palette, PixelFormat, Yuv422, YuvMatrix, YuvOrder};
 pub use glyphs::{Font, FontError, TextGrid};
 pub use mode::{Mode, ModeError, Timing};
-pub use picture::{Blend, Picture, PictureError, Plane, compose};
+pub use picture::{Blend, Picture, PictureError, Plane, Rotation, compose};
 pub use surface::{DecodeError, MAX_SIDE, Surface, decode, decode_with_palette, size_in_bytes};
 pub use tiling::{Layout, Tiling};

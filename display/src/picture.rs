@@ -52,6 +52,20 @@ pub enum Blend {
     Straight,
 }
 
+/// How a picture is turned on its way to the screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Rotation {
+    /// Not at all.
+    #[default]
+    None,
+    /// A quarter turn clockwise.
+    Clockwise90,
+    /// Upside down.
+    HalfTurn,
+    /// A quarter turn counter-clockwise.
+    Clockwise270,
+}
+
 /// A picture at its place on the screen.
 #[derive(Clone, Copy, Debug)]
 pub struct Plane<'a> {
@@ -63,6 +77,8 @@ pub struct Plane<'a> {
     pub y: i32,
     /// How it meets the planes below.
     pub blend: Blend,
+    /// Alpha of the plane as a whole, on top of its pixels' own: 255 leaves it as it is.
+    pub alpha: u8,
 }
 
 /// `value * alpha / 255`, rounded to the nearest.
@@ -71,16 +87,15 @@ fn scale(value: u8, alpha: u8) -> u8 {
 }
 
 impl Blend {
-    /// The colour seen when `above` lies on an opaque `below`.
-    fn over(self, above: [u8; RGBA], below: [u8; RGBA]) -> [u8; RGBA] {
+    /// The colour seen when `above`, of a plane with alpha `plane`, lies on an opaque `below`.
+    fn over(self, above: [u8; RGBA], plane: u8, below: [u8; RGBA]) -> [u8; RGBA] {
         let [red, green, blue, alpha] = above;
-        if self == Blend::Opaque || alpha == 255 {
+        let alpha = if self == Blend::Opaque { plane } else { scale(alpha, plane) };
+        if alpha == 255 {
             return [red, green, blue, 255];
         }
-        let mix = |a: u8, b: u8| {
-            let a = if self == Blend::Straight { scale(a, alpha) } else { a };
-            a.saturating_add(scale(b, 255 - alpha))
-        };
+        let part = if self == Blend::Premultiplied { plane } else { alpha };
+        let mix = |a: u8, b: u8| scale(a, part).saturating_add(scale(b, 255 - alpha));
         [mix(red, below[0]), mix(green, below[1]), mix(blue, below[2]), 255]
     }
 }
@@ -127,6 +142,25 @@ impl Picture {
         let rows = self.rgba.chunks_exact(row).skip(top as usize);
         let rgba = rows.flat_map(|row| row.iter().skip(left as usize * 4)).copied().collect();
         Some(Self { width, height, rgba })
+    }
+
+    /// The picture, turned.
+    #[must_use]
+    pub fn rotated(self, rotation: Rotation) -> Self {
+        let (width, height) = (self.width, self.height);
+        let pixels = self.rgba.as_chunks::<RGBA>().0;
+        let columns = || (0..width as usize).map(|x| pixels.iter().skip(x).step_by(width as usize));
+        let (width, height, rgba) = match rotation {
+            Rotation::None => return self,
+            Rotation::HalfTurn => (width, height, pixels.iter().rev().flatten().copied().collect()),
+            Rotation::Clockwise90 => {
+                (height, width, columns().flat_map(Iterator::rev).flatten().copied().collect())
+            }
+            Rotation::Clockwise270 => {
+                (height, width, columns().rev().flatten().flatten().copied().collect())
+            }
+        };
+        Self { width, height, rgba }
     }
 
     /// The pixel at (x, y), `None` outside.
@@ -206,7 +240,7 @@ pub fn compose((width, height): (u32, u32), planes: &[Plane<'_>]) -> Option<Pict
         let below = screen_rows.chunks_exact_mut(width as usize).skip(top);
         for (above, below) in plane.picture.rows().skip(skip_rows).zip(below) {
             for (a, b) in above.iter().skip(skip).zip(below.iter_mut().skip(left)) {
-                *b = plane.blend.over(*a, *b);
+                *b = plane.blend.over(*a, plane.alpha, *b);
             }
         }
     }
@@ -223,7 +257,7 @@ mod tests {
     }
 
     fn plane(picture: &Picture, x: i32, y: i32, blend: Blend) -> Plane<'_> {
-        Plane { picture, x, y, blend }
+        Plane { picture, x, y, blend, alpha: 255 }
     }
 
     #[test]
@@ -265,6 +299,42 @@ mod tests {
         assert_eq!(seen(Blend::Opaque), [100, 0, 0, 255]);
         assert_eq!(seen(Blend::Premultiplied), [200, 100, 100, 255]);
         assert_eq!(seen(Blend::Straight), [150, 100, 100, 255]);
+    }
+
+    #[test]
+    fn a_plane_s_own_alpha_dims_all_of_it() {
+        let white = plain(1, 1, [200, 200, 200, 255]);
+        let seen = |colour, blend, alpha| {
+            let above = plain(1, 1, colour);
+            let above = Plane { alpha, ..plane(&above, 0, 0, blend) };
+            let planes = [plane(&white, 0, 0, Blend::Opaque), above];
+            compose((1, 1), &planes).unwrap().pixel(0, 0).unwrap()
+        };
+        for blend in [Blend::Opaque, Blend::Premultiplied, Blend::Straight] {
+            assert_eq!(seen([100, 0, 0, 255], blend, 128), [150, 100, 100, 255], "{blend:?}");
+            assert_eq!(seen([100, 0, 0, 255], blend, 0), [200, 200, 200, 255], "{blend:?}");
+        }
+        assert_eq!(seen([100, 0, 0, 128], Blend::Premultiplied, 128), [200, 150, 150, 255]);
+        assert_eq!(seen([100, 0, 0, 128], Blend::Straight, 128), [175, 150, 150, 255]);
+    }
+
+    #[test]
+    fn pictures_turn() {
+        let picture = || {
+            let pixels = (1..=6u8).flat_map(|n| [n, 0, 0, 255]).collect();
+            Picture::from_rgba(3, 2, pixels).unwrap()
+        };
+        let turned = |rotation| {
+            let turned = picture().rotated(rotation);
+            let reds: Vec<u8> = turned.rgba().iter().step_by(4).copied().collect();
+            (turned.width(), turned.height(), reds)
+        };
+        // 1 2 3
+        // 4 5 6
+        assert_eq!(turned(Rotation::None), (3, 2, vec![1, 2, 3, 4, 5, 6]));
+        assert_eq!(turned(Rotation::Clockwise90), (2, 3, vec![4, 1, 5, 2, 6, 3]));
+        assert_eq!(turned(Rotation::HalfTurn), (3, 2, vec![6, 5, 4, 3, 2, 1]));
+        assert_eq!(turned(Rotation::Clockwise270), (2, 3, vec![3, 6, 2, 5, 1, 4]));
     }
 
     #[test]

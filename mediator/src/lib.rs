@@ -39,7 +39,8 @@ pub use silicon::{
 pub use time::{Clock, Time};
 pub use verdict::Reason;
 pub use virtual_gpu::{
-    Effects, Place, Plane, Region, RegionInfo, Reset, ScanOut, UnknownAccess, Vector, VirtualGpu,
+    Effects, Place, Plane, Plug, Region, RegionInfo, Reset, ScanOut, UnknownAccess, Vector,
+    VirtualGpu,
 };
 pub use vm::{
     Details, DeviceFactory, DeviceSetup, NoAnswer, Quotas, VmCounters, VmHandle, VmState,

@@ -4,7 +4,7 @@
 //! back in [`Effects`]. So replay, fuzzing, simulation and moving a device into a process of its own need no change
 //! in any device.
 
-use display::Surface;
+use display::{Blend, Palette, Rotation, Surface};
 
 use crate::{GuestAddress, Job, JobEnd, JobId, Reason, Time};
 
@@ -102,10 +102,18 @@ pub struct Plane {
     pub surface: Surface,
     /// Left and top edge of what is shown, in the surface, in pixels.
     pub source: (u32, u32),
-    /// Left edge on the screen in pixels.
-    pub x: u32,
-    /// Top edge on the screen in pixels.
-    pub y: u32,
+    /// How what is shown is turned on its way to the screen.
+    pub rotation: Rotation,
+    /// Left edge on the screen in pixels; negative when it sticks out.
+    pub x: i32,
+    /// Top edge on the screen in pixels; negative when it sticks out.
+    pub y: i32,
+    /// How it meets the planes below.
+    pub blend: Blend,
+    /// Alpha of the plane as a whole; 255 leaves it as it is.
+    pub alpha: u8,
+    /// What the indices of an indexed surface stand for; grey without one.
+    pub palette: Option<Box<Palette>>,
     /// The 4 KiB pages that hold the surface, in order; `None` where the guest mapped nothing (reads as zeros).
     pub pages: Vec<Option<GuestAddress>>,
     /// Bytes from the start of the first page to the surface's start.
@@ -119,6 +127,16 @@ pub struct ScanOut {
     pub mode: Option<(u32, u32)>,
     /// Its planes, lowest first.
     pub planes: Vec<Plane>,
+}
+
+/// What an operator does to the monitor's plug.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Plug {
+    /// Pulls it out.
+    Out,
+    /// Plugs in the monitor with this EDID (checked), or with `None` the one that was there last. A monitor that is
+    /// still there is pulled out first.
+    In(Option<Vec<u8>>),
 }
 
 /// A register that the device does not know, and how often the guest touched it.
@@ -154,7 +172,10 @@ pub trait VirtualGpu<W>: Send {
     /// What the display shows now.
     fn scan_out(&self) -> ScanOut;
 
-    /// Back to the state after power-on; cancels what is out.
+    /// An operator plugs a monitor in or pulls it out; the guest is told as by a real one.
+    fn plug(&mut self, plug: Plug, fx: &mut Effects<W>);
+
+    /// Back to the state after power-on, the monitor's plug apart; cancels what is out.
     fn reset(&mut self, kind: Reset, fx: &mut Effects<W>);
 
     /// Register offsets without a meaning here that the guest touched, in order of their place (a bounded list).

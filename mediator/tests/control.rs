@@ -57,6 +57,33 @@ fn operators_see_each_vm() {
 }
 
 #[test]
+fn monitors_are_plugged_and_pulled_and_a_new_device_gets_the_right_one() {
+    let mut world = World::new();
+    let socket = world.path("control");
+    world.mediator.serve_control(&socket).unwrap();
+    let vm = world.add_usual("vm");
+    let mut client = Client::connect(&socket).unwrap();
+    let edid = |client: &mut Client| client.show("vm").unwrap().device["edid"];
+
+    let monitor = display::Monitor::new("800x600".parse().unwrap()).edid().unwrap();
+    client.plug("vm", Some(monitor.bytes().to_vec())).unwrap();
+    assert_eq!(edid(&mut client), 128);
+    let error = client.plug("vm", Some(vec![0; 128])).unwrap_err();
+    assert!(error.to_string().contains("no EDID"), "{error}");
+    assert_eq!(edid(&mut client), 128);
+    client.unplug("vm").unwrap();
+    assert_eq!(edid(&mut client), 0);
+    assert!(client.unplug("nobody").is_err());
+
+    // A device that is built anew is told what the old one knew.
+    client.plug("vm", None).unwrap();
+    let mut guest = connect(&vm);
+    guest.write_u32(0, register::PANIC, 1).unwrap();
+    client.reset("vm").unwrap();
+    assert_eq!(edid(&mut client), 128);
+}
+
+#[test]
 fn a_screenshot_shows_guest_memory() {
     let mut world = World::new();
     let socket = world.path("control");

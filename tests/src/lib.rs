@@ -33,6 +33,7 @@ mod kernel_log;
 mod process;
 mod promises;
 mod qemu;
+mod screen;
 mod vgate;
 
 pub use guest::Guest;
@@ -40,6 +41,7 @@ pub use image::Image;
 pub use kernel_log::complaints;
 pub use promises::Promise;
 pub use qemu::Qemu;
+pub use screen::{fingerprint, shows_what_was_printed};
 pub use vgate::Vgate;
 
 use std::path::{Path, PathBuf};

@@ -2,46 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use display::{Font, Picture};
-use vgate_tests::{Guest, Image, Qemu, Vgate};
+use anyhow::{Result, ensure};
+use vgate_tests::{Image, Qemu, Vgate, fingerprint, shows_what_was_printed};
 
 const DRAW_LIMIT: Duration = Duration::from_secs(120);
-
-/// The font as the guest's own console reports it.
-fn font(guest: &Guest) -> Result<Font> {
-    let reported = guest.reports("VGATE-FONT");
-    let numbers: Vec<u32> =
-        reported.concat().split(' ').map(str::parse).collect::<Result<_, _>>()?;
-    let [width, height, _] = numbers[..] else { anyhow::bail!("no font in {reported:?}") };
-    let mut bytes = Vec::new();
-    for glyph in guest.reports("VGATE-GLYPH") {
-        let (_, hex) = glyph.split_once(' ').context("a glyph without dots")?;
-        for at in (0..hex.len()).step_by(2) {
-            bytes.push(u8::from_str_radix(&hex[at..at + 2], 16)?);
-        }
-    }
-    Ok(Font::from_raw(&bytes, width, height, width.div_ceil(8) * height)?)
-}
-
-/// What the guest says it printed, row by row.
-fn printed(guest: &Guest) -> Vec<(usize, String)> {
-    let rows = guest.reports("VGATE-CONSOLE");
-    rows.iter()
-        .filter_map(|line| line.split_once(' '))
-        .filter_map(|(row, text)| Some((row.parse().ok()?, text.to_owned())))
-        .collect()
-}
-
-fn shows_what_was_printed(guest: &Guest, picture: &Picture) -> Result<()> {
-    let text = font(guest)?.read(picture);
-    let rows = printed(guest);
-    ensure!(rows.len() >= 5, "the guest printed only {rows:?}");
-    for (row, expected) in rows {
-        assert_eq!(text.line(row).as_deref(), Some(expected.as_str()), "row {row} of\n{text}");
-    }
-    Ok(())
-}
 
 #[test]
 fn a_screenshot_of_the_console_shows_the_text_that_the_guest_printed() -> Result<()> {
@@ -56,17 +20,6 @@ fn a_screenshot_of_the_console_shows_the_text_that_the_guest_printed() -> Result
     shows_what_was_printed(&guest, &picture)?;
     guest.send("end")?;
     guest.wait_end()
-}
-
-/// FNV-1a over red, green and blue, row by row: what the guest's program prints of its final picture.
-fn fingerprint(picture: &Picture) -> String {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for [red, green, blue, _] in picture.rgba().as_chunks().0 {
-        for byte in [red, green, blue] {
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-        }
-    }
-    format!("fnv1a={hash:016x}")
 }
 
 #[test]

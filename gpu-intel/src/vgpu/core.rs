@@ -5,7 +5,7 @@
 
 use std::io;
 
-use mediator::{Effects, GuestRam, Job, JobId, Reason, SpaceRoot, Time, Vector};
+use mediator::{Effects, GuestRam, Job, JobId, Plug, Reason, SpaceRoot, Time, Vector};
 
 use super::context::{self, ContextImage};
 use super::display::{self, Display};
@@ -47,7 +47,6 @@ pub(crate) struct Counters {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Core {
-    platform: Platform,
     pub(crate) ram: GuestRam,
     pub(crate) registers: RegisterFile,
     pub(crate) ggtt: Ggtt,
@@ -66,7 +65,6 @@ pub(crate) fn ticks(now: Time) -> u64 {
 impl Core {
     pub(crate) fn new(platform: Platform, ram: GuestRam, edid: Vec<u8>) -> io::Result<Self> {
         let mut core = Self {
-            platform,
             ram,
             registers: RegisterFile::new(platform)?,
             ggtt: Ggtt::new()?,
@@ -76,14 +74,8 @@ impl Core {
             display_ready: false,
             next_job: 0,
         };
-        core.power_on();
+        core.display.reset(&mut core.registers);
         Ok(core)
-    }
-
-    /// What reset values alone do not say.
-    fn power_on(&mut self) {
-        let (at, bit) = display::plugged(self.platform);
-        self.registers.update(at, 0, bit);
     }
 
     /// Device-level reset.
@@ -91,9 +83,8 @@ impl Core {
         self.registers.reset_below(registers::WINDOW);
         self.ggtt.reset();
         self.line = Line::default();
-        self.display.reset();
+        self.display.reset(&mut self.registers);
         self.display_ready = false;
-        self.power_on();
     }
 
     /// The value that a read of the register gives.
@@ -185,8 +176,10 @@ impl Core {
             }
             Behaviour::PlaneSurface => {
                 registers.set(at, value);
-                let plane = ((at & 0xFFF) - 0x19C) / 0x100;
-                self.display.flip(registers, pipe(at), plane as u8, fx.now);
+                let (pipe, plane) = (pipe(at), (((at & 0xFFF) - 0x19C) / 0x100) as u8);
+                if self.display.flip(registers, pipe, plane, fx.now) {
+                    self.raise(Event::FlipDone { pipe, plane }, fx);
+                }
             }
             Behaviour::CursorBase => {
                 registers.set(at, value);
@@ -194,11 +187,9 @@ impl Core {
             }
             Behaviour::AuxControl => {
                 let port = ((at - 0x6_4010) / 0x100) as u8;
-                let sink = (port == display::PORT).then_some(&mut self.display.sink);
-                if display::write_aux_control(registers, at, value, sink) {
-                    self.raise(Event::AuxDone(port), fx);
-                }
+                self.display.write_side_band(registers, port, value, fx.now);
             }
+            Behaviour::HotPlugControl => display::write_hot_plug(registers, value),
             Behaviour::TrainingControl => {
                 registers.set(at, value);
                 // Idle (2) and normal (3) patterns: the idle pattern has been sent.
@@ -247,6 +238,13 @@ impl Core {
             _ => {}
         }
         self.registers.set(at, value & !(1 << 31 | 0xFF));
+    }
+
+    /// An operator plugs a monitor in or pulls it out.
+    pub(crate) fn plug<W>(&mut self, plug: Plug, fx: &mut Effects<W>) {
+        if self.display.plug(&mut self.registers, plug) {
+            self.raise(Event::HotPlug(self.registers.platform()), fx);
+        }
     }
 
     /// Records an event, and the MSI if it is due.

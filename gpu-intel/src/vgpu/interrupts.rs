@@ -7,8 +7,10 @@
 //!
 //! All state is in the register file. Source: SKL PRM vol 2c (Gen8 interrupt layout), i915's Gen8 interrupt handler.
 
+use super::display::plugged;
 use super::registers::RegisterFile;
 use crate::engine::Engine;
+use crate::platform::Platform;
 
 /// The master register, and its enable bit.
 const MASTER: u32 = 0x4_4200;
@@ -62,6 +64,8 @@ pub(crate) enum Event {
     AuxDone(u8),
     /// I2C transfer over.
     Gmbus,
+    /// The monitor on port B was plugged in or pulled out.
+    HotPlug(Platform),
 }
 
 impl Event {
@@ -79,6 +83,7 @@ impl Event {
             Self::AuxDone(0) => (0x4_4440, 1),
             Self::AuxDone(port) => (0x4_4440, 1 << (24 + u32::from(port.min(3)))),
             Self::Gmbus => (0xC_4000, 1 << 17),
+            Self::HotPlug(platform) => plugged(platform),
         }
     }
 }
@@ -154,7 +159,6 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::Platform;
 
     const USER: Event = Event::Engine(Engine::Copy, EngineEvent::User);
 

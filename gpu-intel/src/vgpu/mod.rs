@@ -30,8 +30,8 @@ use std::io;
 use std::time::Duration;
 
 use mediator::{
-    Effects, GuestRam, JobEnd, JobId, Place, Reason, Region, RegionInfo, Reset, ScanOut, Time,
-    UnknownAccess, VirtualGpu,
+    Effects, GuestRam, JobEnd, JobId, Place, Plug, Reason, Region, RegionInfo, Reset, ScanOut,
+    Time, UnknownAccess, VirtualGpu,
 };
 
 use self::context::ContextImage;
@@ -449,7 +449,11 @@ impl VirtualGpu<Batch> for Vgpu {
     }
 
     fn scan_out(&self) -> ScanOut {
-        display::scan_out(&self.core.registers, &self.core.ggtt)
+        self.core.display.scan_out(&self.core.registers, &self.core.ggtt)
+    }
+
+    fn plug(&mut self, plug: Plug, fx: &mut Effects<Batch>) {
+        self.core.plug(plug, fx);
     }
 
     fn reset(&mut self, kind: Reset, fx: &mut Effects<Batch>) {

@@ -98,7 +98,27 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub fn reset(&mut self, vm: &str) -> Result<(), ClientError> {
-        match self.ask(Request::Reset { vm: vm.to_owned() })? {
+        self.order(Request::Reset { vm: vm.to_owned() })
+    }
+
+    /// Plugs a monitor with this EDID into `vm`, or the one that was there last.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn plug(&mut self, vm: &str, edid: Option<Vec<u8>>) -> Result<(), ClientError> {
+        self.order(Request::Plug { vm: vm.to_owned(), edid })
+    }
+
+    /// Pulls the monitor of `vm` out.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn unplug(&mut self, vm: &str) -> Result<(), ClientError> {
+        self.order(Request::Unplug { vm: vm.to_owned() })
+    }
+
+    fn order(&mut self, request: Request) -> Result<(), ClientError> {
+        match self.ask(request)? {
             Reply::Done => Ok(()),
             other => Err(unexpected(&other)),
         }

@@ -51,6 +51,18 @@ pub enum Request {
         /// Its name.
         vm: String,
     },
+    /// Plugs a monitor into a VM's GPU; one that is still there is pulled out first.
+    Plug {
+        /// The VM's name.
+        vm: String,
+        /// The monitor's EDID; none for the monitor that was there last.
+        edid: Option<Vec<u8>>,
+    },
+    /// Pulls a VM's monitor out.
+    Unplug {
+        /// The VM's name.
+        vm: String,
+    },
 }
 
 /// The answer.
@@ -177,6 +189,13 @@ pub struct UnknownRegister {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_longest_edid_fits_into_a_request() {
+        let request = Request::Plug { vm: "v".repeat(64), edid: Some(vec![255; 512]) };
+        let text = serde_json::to_vec(&Envelope { version: VERSION, request }).unwrap();
+        assert!(text.len() < MAX_REQUEST, "{}", text.len());
+    }
 
     #[test]
     fn requests_are_plain_json() {

@@ -1,6 +1,6 @@
 //! From what a guest's display shows to a picture. Runs in a control thread, never in the VM's.
 
-use display::{Blend, DecodeError, MAX_SIDE, Picture, PictureError};
+use display::{DecodeError, MAX_SIDE, Palette, Picture, PictureError};
 
 use crate::memory::PAGE;
 use crate::{GuestAddress, GuestRam, Plane, ScanOut};
@@ -25,34 +25,24 @@ pub enum ScreenshotError {
 /// The planes, composed.
 pub(crate) fn picture(scan_out: &ScanOut, ram: &GuestRam) -> Result<Picture, ScreenshotError> {
     let mode = scan_out.mode.ok_or(ScreenshotError::Off)?;
+    let grey = Palette::grey();
     let pictures = scan_out.planes.iter().map(|plane| {
-        let whole = display::decode(&plane.surface, &bytes(plane, ram))?;
+        let palette = plane.palette.as_deref().unwrap_or(&grey);
+        let bytes = bytes(plane, ram);
+        let whole = display::decode_with_palette(&plane.surface, &bytes, palette)?;
         let (left, top) = plane.source;
         let picture = whole.from_corner(left, top).unwrap_or(whole);
-        let blend = if plane.surface.format.has_alpha() && picture_is_small(&picture, mode) {
-            Blend::Premultiplied
-        } else {
-            Blend::Opaque
-        };
-        Ok((plane, picture, blend))
+        Ok((plane, picture.rotated(plane.rotation)))
     });
     let pictures: Vec<_> = pictures.collect::<Result<_, DecodeError>>()?;
-    let coordinate = |edge: u32| i32::try_from(edge).unwrap_or(i32::MAX);
     let planes: Vec<_> = pictures
         .iter()
-        .map(|&(plane, ref picture, blend)| display::Plane {
-            picture,
-            x: coordinate(plane.x),
-            y: coordinate(plane.y),
-            blend,
+        .map(|&(plane, ref picture)| {
+            let Plane { x, y, blend, alpha, .. } = *plane;
+            display::Plane { picture, x, y, blend, alpha }
         })
         .collect();
     display::compose(mode, &planes).ok_or(ScreenshotError::Mode(mode.0, mode.1))
-}
-
-/// A plane that fills the screen lies over nothing, whatever its alpha says.
-fn picture_is_small(picture: &Picture, mode: (u32, u32)) -> bool {
-    picture.width() < mode.0 || picture.height() < mode.1
 }
 
 /// The bytes of a plane. What is not mapped reads as zeros.

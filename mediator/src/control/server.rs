@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use display::Edid;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use super::protocol::{
@@ -17,7 +18,7 @@ use super::protocol::{
 use super::screenshot;
 use super::shares::Shares;
 use crate::socket::SocketFile;
-use crate::{Clock, Details, Region, UnknownAccess, VmHandle, VmState};
+use crate::{Clock, Details, NoAnswer, Plug, Region, UnknownAccess, VmHandle, VmState};
 
 /// Clients at a time.
 const CLIENTS: usize = 8;
@@ -190,10 +191,21 @@ fn answer(shared: &Shared, line: &[u8]) -> Answer {
             (Reply::Show { vm }, Vec::new())
         }),
         Request::Screenshot { vm } => on_vm(shared, &vm, |vm| picture(shared, vm)),
-        Request::Reset { vm } => on_vm(shared, &vm, |vm| match vm.reset() {
-            Ok(()) => (Reply::Done, Vec::new()),
-            Err(error) => refusal(error.to_string()),
-        }),
+        Request::Reset { vm } => on_vm(shared, &vm, |vm| done(vm.reset())),
+        Request::Plug { vm, edid } => {
+            if let Some(Err(error)) = edid.as_deref().map(Edid::parse) {
+                return refusal(error.to_string());
+            }
+            on_vm(shared, &vm, |vm| done(vm.plug(Plug::In(edid))))
+        }
+        Request::Unplug { vm } => on_vm(shared, &vm, |vm| done(vm.plug(Plug::Out))),
+    }
+}
+
+fn done(result: Result<(), NoAnswer>) -> Answer {
+    match result {
+        Ok(()) => (Reply::Done, Vec::new()),
+        Err(error) => refusal(error.to_string()),
     }
 }
 

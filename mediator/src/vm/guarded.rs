@@ -7,7 +7,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::{
-    Clock, Effects, GuestRam, JobEnd, JobId, Place, Reason, RegionInfo, Reset, ScanOut, Time,
+    Clock, Effects, GuestRam, JobEnd, JobId, Place, Plug, Reason, RegionInfo, Reset, ScanOut, Time,
     VirtualGpu, VmId,
 };
 
@@ -36,13 +36,25 @@ pub(crate) struct Guarded<W> {
     device: Option<Box<dyn VirtualGpu<W>>>,
     regions: Vec<RegionInfo>,
     quarantine: Option<Reason>,
+    /// The monitor as the operator left it, for a device that is built anew: whether it is plugged in, and its EDID if
+    /// it isn't the first one.
+    plugged: bool,
+    edid: Option<Vec<u8>>,
 }
 
 impl<W> Guarded<W> {
     pub(crate) fn new(mut factory: DeviceFactory<W>, setup: DeviceSetup) -> Result<Self, Reason> {
         let device = build(&mut factory, &setup)?;
         let regions = device.regions().to_vec();
-        Ok(Self { factory, setup, device: Some(device), regions, quarantine: None })
+        Ok(Self {
+            factory,
+            setup,
+            device: Some(device),
+            regions,
+            quarantine: None,
+            plugged: true,
+            edid: None,
+        })
     }
 
     pub(crate) fn ram(&self) -> &GuestRam {
@@ -110,6 +122,15 @@ impl<W> Guarded<W> {
         self.call(fx, |device, fx| device.finished(job, end, fx));
     }
 
+    /// A device that is cut off keeps its monitor up to date, so that it has the right one when it is reset.
+    pub(crate) fn plug(&mut self, plug: Plug, fx: &mut Effects<W>) {
+        self.plugged = plug != Plug::Out;
+        if let Plug::In(Some(edid)) = &plug {
+            self.edid = Some(edid.clone());
+        }
+        self.observe(fx, |device, fx| device.plug(plug, fx));
+    }
+
     pub(crate) fn tick(&mut self, fx: &mut Effects<W>) -> Option<Time> {
         self.call(fx, |device, fx| device.tick(fx)).flatten()
     }
@@ -148,7 +169,16 @@ impl<W> Guarded<W> {
     fn rebuild(&mut self, fx: &mut Effects<W>) {
         *fx = Effects::at(fx.now);
         match build(&mut self.factory, &self.setup) {
-            Ok(device) => self.device = Some(device),
+            Ok(device) => {
+                self.device = Some(device);
+                if self.edid.is_some() {
+                    let plug = Plug::In(self.edid.clone());
+                    self.observe(fx, |device, fx| device.plug(plug, fx));
+                }
+                if !self.plugged {
+                    self.observe(fx, |device, fx| device.plug(Plug::Out, fx));
+                }
+            }
             Err(why) => fx.quarantine = Some(why),
         }
     }

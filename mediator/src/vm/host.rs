@@ -187,6 +187,10 @@ impl<W: Send + 'static> Host<W> {
                 self.power_cycle();
                 let _ = reply.try_send(());
             }
+            Question::Plug(plug, reply) => {
+                self.call(|device, fx| device.plug(plug, fx));
+                let _ = reply.try_send(());
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::{read, write};
 
-use crate::{GuestRam, JobEnd, JobId, ScanOut, UnknownAccess};
+use crate::{GuestRam, JobEnd, JobId, Plug, ScanOut, UnknownAccess};
 
 /// What a VM's thread is told.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub(crate) enum Question {
     ScanOut(Sender<(ScanOut, GuestRam)>),
     /// Reset the device.
     Reset(Sender<()>),
+    /// Plug a monitor in or pull it out.
+    Plug(Plug, Sender<()>),
 }
 
 /// What only the device knows.

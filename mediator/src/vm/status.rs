@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Details, Mail, MailboxSender, Question};
-use crate::{EngineCounters, EngineUsage, Reason, ScanOut, VmId, Weight};
+use crate::{EngineCounters, EngineUsage, Plug, Reason, ScanOut, VmId, Weight};
 
 /// How a VM is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,6 +170,14 @@ impl VmHandle {
     /// [`NoAnswer`] if the VM's thread is too busy, or has ended.
     pub fn reset(&self) -> Result<(), NoAnswer> {
         self.ask(Question::Reset)
+    }
+
+    /// Plugs a monitor in or pulls it out.
+    ///
+    /// # Errors
+    /// [`NoAnswer`] if the VM's thread is too busy, or has ended.
+    pub fn plug(&self, plug: Plug) -> Result<(), NoAnswer> {
+        self.ask(|reply| Question::Plug(plug, reply))
     }
 
     fn ask<A>(

@@ -13,8 +13,8 @@ use mediator::memory::SealPolicy;
 use mediator::transport::vfio_user::client::Client;
 use mediator::{
     Clock, ContextKey, DeviceSetup, Effects, EngineId, GuestAddress, Job, JobEnd, JobId, Mediator,
-    NullSilicon, Place, Plane, Quotas, Reason, Region, RegionInfo, Reset, ScanOut, SpaceRoot, Time,
-    UnknownAccess, Vector, VirtualGpu, VmConfig, VmHandle, VmState, Weight,
+    NullSilicon, Place, Plane, Plug, Quotas, Reason, Region, RegionInfo, Reset, ScanOut, SpaceRoot,
+    Time, UnknownAccess, Vector, VirtualGpu, VmConfig, VmHandle, VmState, Weight,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -48,6 +48,7 @@ struct Toy {
     faults: u32,
     killed: u32,
     peek: GuestAddress,
+    plug: Plug,
 }
 
 const REGIONS: [RegionInfo; 2] = [
@@ -120,8 +121,23 @@ impl VirtualGpu<Work> for Toy {
             tiling: display::Tiling::Linear,
         };
         let pages = vec![Some(GuestAddress(0))];
-        let plane = Plane { surface, source: (0, 0), x: 0, y: 0, pages, offset_in_page: 0 };
+        let plane = Plane {
+            surface,
+            source: (0, 0),
+            rotation: display::Rotation::None,
+            x: 0,
+            y: 0,
+            blend: display::Blend::Opaque,
+            alpha: 255,
+            palette: None,
+            pages,
+            offset_in_page: 0,
+        };
         ScanOut { mode: Some((64, 16)), planes: vec![plane] }
+    }
+
+    fn plug(&mut self, plug: Plug, _: &mut Effects<Work>) {
+        self.plug = plug;
     }
 
     fn reset(&mut self, _: Reset, fx: &mut Effects<Work>) {
@@ -135,7 +151,12 @@ impl VirtualGpu<Work> for Toy {
     }
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
-        vec![("jobs", self.next)]
+        let edid = match &self.plug {
+            Plug::Out => 0,
+            Plug::In(None) => 1,
+            Plug::In(Some(edid)) => edid.len() as u64,
+        };
+        vec![("jobs", self.next), ("edid", edid)]
     }
 }
 
@@ -173,7 +194,8 @@ impl World {
         let toy = |setup| -> std::io::Result<Box<dyn VirtualGpu<Work>>> {
             let peek = GuestAddress(0);
             let out = Vec::new();
-            Ok(Box::new(Toy { setup, next: 0, out, done: 0, faults: 0, killed: 0, peek }))
+            let plug = Plug::In(None);
+            Ok(Box::new(Toy { setup, next: 0, out, done: 0, faults: 0, killed: 0, peek, plug }))
         };
         self.mediator.add_vm(config, toy).unwrap()
     }

@@ -5,9 +5,12 @@
 
 use crate::vgpu::registers::RegisterFile;
 
-/// DDI_AUX_CTL: send/busy, done, time-out, receive error; message size.
+/// DDI_AUX_CTL of port A; the next ports' follow 0x100 bytes apart.
+const CONTROL: u32 = 0x6_4010;
+/// Send/busy, done, interrupt when done, time-out, receive error; message size.
 const BUSY: u32 = 1 << 31;
 const DONE: u32 = 1 << 30;
+const INTERRUPT: u32 = 1 << 29;
 const TIME_OUT: u32 = 1 << 28;
 const RECEIVE_ERROR: u32 = 1 << 25;
 const STATUS: u32 = DONE | TIME_OUT | RECEIVE_ERROR;
@@ -35,7 +38,7 @@ const POWER: u32 = 0x600;
 
 /// The monitor.
 #[derive(Debug)]
-pub(crate) struct Sink {
+pub(super) struct Sink {
     edid: Vec<u8>,
     /// Where in the EDID the next I2C read begins, and in which segment.
     at: u8,
@@ -45,12 +48,12 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
-    pub(crate) fn new(edid: Vec<u8>) -> Self {
+    pub(super) fn new(edid: Vec<u8>) -> Self {
         Self { edid, at: 0, segment: 0, link: [0; 0x20], power: 1 }
     }
 
     /// Unplugged and plugged in again.
-    pub(crate) fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         *self = Self::new(std::mem::take(&mut self.edid));
     }
 
@@ -130,23 +133,32 @@ impl Sink {
     }
 }
 
-/// The guest writes a port's control register at `control`. `sink` is what the port leads to. Returns whether a
-/// transfer is over, which is worth an interrupt.
-pub(crate) fn write_control(
+/// A transfer is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Done {
+    /// Whether the guest wants an interrupt for it.
+    pub(super) interrupt: bool,
+}
+
+/// The guest writes the control register of a port, 0 to 3. `sink` is what the port leads to. Returns whether that made
+/// a transfer.
+pub(super) fn write_control(
     registers: &mut RegisterFile,
-    control: u32,
+    port: u8,
     value: u32,
     sink: Option<&mut Sink>,
-) -> bool {
+) -> Option<Done> {
+    let control = CONTROL + u32::from(port) * 0x100;
+    let done = Done { interrupt: value & INTERRUPT != 0 };
     let status = registers.get(control) & STATUS & !value;
     let kept = value & !(STATUS | BUSY);
     if value & BUSY == 0 {
         registers.set(control, kept | status);
-        return false;
+        return None;
     }
     let Some(sink) = sink else {
         registers.set(control, kept | DONE | TIME_OUT);
-        return true;
+        return Some(done);
     };
     let size = (value >> SIZE_SHIFT & 0x1F) as usize;
     let mut request = Vec::with_capacity(MESSAGE);
@@ -162,7 +174,7 @@ pub(crate) fn write_control(
     }
     let kept = kept & !(0x1F << SIZE_SHIFT);
     registers.set(control, kept | DONE | (reply.len().min(MESSAGE) as u32) << SIZE_SHIFT);
-    true
+    Some(done)
 }
 
 #[cfg(test)]
@@ -170,7 +182,7 @@ mod tests {
     use super::*;
     use crate::platform::Platform;
 
-    const CONTROL: u32 = 0x6_4110;
+    const CONTROL: u32 = super::CONTROL + 0x100;
 
     fn send(registers: &mut RegisterFile, sink: &mut Sink, message: &[u8]) -> Vec<u8> {
         for (at, bytes) in (CONTROL + 4..).step_by(4).zip(message.chunks(4)) {
@@ -179,7 +191,7 @@ mod tests {
             registers.set(at, u32::from_be_bytes(word));
         }
         let value = BUSY | (message.len() as u32) << SIZE_SHIFT;
-        assert!(write_control(registers, CONTROL, value, Some(sink)));
+        assert!(write_control(registers, 1, value, Some(sink)).is_some());
         let control = registers.get(CONTROL);
         assert_eq!(control & (BUSY | STATUS), DONE);
         let size = (control >> SIZE_SHIFT & 0x1F) as usize;
@@ -202,7 +214,7 @@ mod tests {
     #[test]
     fn a_port_without_a_monitor_times_out() {
         let mut registers = RegisterFile::new(Platform::default()).unwrap();
-        assert!(write_control(&mut registers, 0x6_4010, BUSY | 4 << SIZE_SHIFT, None));
+        assert!(write_control(&mut registers, 0, BUSY | 4 << SIZE_SHIFT, None).is_some());
         assert_eq!(registers.get(0x6_4010) & (BUSY | TIME_OUT), TIME_OUT);
     }
 
@@ -213,7 +225,7 @@ mod tests {
         for size in 0..32u32 {
             for command in 0..=255u32 {
                 registers.set(CONTROL + 4, command << 24 | 0xFF_FFFF);
-                write_control(&mut registers, CONTROL, BUSY | size << SIZE_SHIFT, Some(&mut sink));
+                write_control(&mut registers, 1, BUSY | size << SIZE_SHIFT, Some(&mut sink));
             }
         }
     }

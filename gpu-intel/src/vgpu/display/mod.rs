@@ -3,25 +3,27 @@
 //! ```text
 //!  registers ──► pipe on/off, mode, planes ──► scan-out (what a screenshot or an output shows)
 //!  clock ──► vblank, scan line, frame counter ──► flips take effect
+//!  plug ──► live status, EDID, hot-plug interrupt
 //! ```
 
 mod aux;
 mod planes;
 
-pub(crate) use aux::{Sink, write_control as write_aux_control};
-pub(crate) use planes::scan_out;
-
 use std::time::Duration;
 
-use mediator::Time;
+use mediator::{Plug, ScanOut, Time};
 
+use self::aux::Sink;
+use self::planes::{LiveCursor, LivePlane};
+use super::ggtt::Ggtt;
 use super::interrupts::{Event, Line};
 use super::registers::RegisterFile;
 use crate::platform::Platform;
 
 /// The port that the monitor is on: B.
 pub(crate) const PORT: u8 = 1;
-/// Where the interrupt status says that its monitor is plugged in: register and bit.
+/// Where the interrupt status says that its monitor is plugged in: register and bit. The identity register beside it
+/// tells of a change by the same bit.
 pub(crate) fn plugged(platform: Platform) -> (u32, u32) {
     match platform {
         // Without a south display it is the port group's.
@@ -29,12 +31,22 @@ pub(crate) fn plugged(platform: Platform) -> (u32, u32) {
         _ => (0xC_4000, 1 << 21),
     }
 }
+/// SHOTPLUG_CTL; of port B: what happened to its plug (1:0, long: it was pulled or put in), detection enabled (4).
+pub(crate) const HOT_PLUG: u32 = 0xC_4030;
+const LONG_PULSE: u32 = 2;
+const DETECTION: u32 = 1 << 4;
+/// What happened, for ports B, C, D and A: written ones clear.
+const HOT_PLUG_STATUS: u32 = 0x0303_0303;
 
 /// Frame periods that are believed; a mode outside of them runs at 60 Hz. They bound how often a guest can make its
 /// device work.
 const FASTEST: Duration = Duration::from_millis(4);
 const SLOWEST: Duration = Duration::from_millis(100);
 const SIXTY_HERTZ: Duration = Duration::from_nanos(16_666_667);
+
+/// How long after a side-band transfer its interrupt comes: about as long as the transfer takes on a wire. The result is
+/// there at once, and a guest that has taken it by then is not interrupted for it any more.
+const SIDE_BAND_TIME: Duration = Duration::from_millis(1);
 
 /// Offset of pipe registers from those of pipe A.
 fn pipe_at(pipe: u8) -> u32 {
@@ -68,26 +80,51 @@ struct Pipe {
     flips: u8,
     /// Frames of earlier runs, so that the counter never goes back.
     earlier: u64,
+    planes: [LivePlane; 3],
+    cursor: LiveCursor,
+}
+
+impl Pipe {
+    /// The planes whose flips are due.
+    fn take_flips(&mut self) -> impl Iterator<Item = u8> + use<> {
+        let flips = std::mem::take(&mut self.flips);
+        (0..4).filter(move |plane| flips & 1 << plane != 0)
+    }
+
+    /// A new surface is shown from now on.
+    fn latch(&mut self, registers: &mut RegisterFile, pipe: u8, plane: u8) {
+        match self.planes.get_mut(usize::from(plane)) {
+            Some(live) => *live = LivePlane::latch(registers, pipe, plane),
+            None => self.cursor = LiveCursor::latch(registers, pipe),
+        }
+    }
 }
 
 /// The display's state beside its registers.
 #[derive(Debug)]
 pub(crate) struct Display {
     pipes: [Pipe; 3],
-    /// The monitor.
-    pub(crate) sink: Sink,
+    sink: Sink,
+    plugged: bool,
+    /// For each port: when the end of a side-band transfer is worth an interrupt.
+    side_band: [Option<Time>; 4],
 }
 
 impl Display {
     /// A display that is off, with a monitor that has this EDID.
     pub(crate) fn new(edid: Vec<u8>) -> Self {
-        Self { pipes: [Pipe::default(); 3], sink: Sink::new(edid) }
+        Self {
+            pipes: Default::default(),
+            sink: Sink::new(edid),
+            plugged: true,
+            side_band: [None; 4],
+        }
     }
 
     /// The guest switches a pipe on or off. Returns what the configuration register reads then.
     pub(crate) fn write_transcoder(
         &mut self,
-        registers: &RegisterFile,
+        registers: &mut RegisterFile,
         pipe: u8,
         value: u32,
         now: Time,
@@ -100,7 +137,9 @@ impl Display {
                 (Some(running), false) => {
                     state.earlier = state.earlier.saturating_add(running.frames(now));
                     state.running = None;
-                    state.flips = 0;
+                    for plane in state.take_flips() {
+                        state.latch(registers, pipe, plane);
+                    }
                 }
                 _ => {}
             }
@@ -130,17 +169,31 @@ impl Display {
         ((active + line) % total) as u32
     }
 
-    /// A plane (0 to 2) or the cursor (3) has a new surface; it is shown from the next vblank on.
-    pub(crate) fn flip(&mut self, registers: &mut RegisterFile, pipe: u8, plane: u8, now: Time) {
-        let Some(state) = self.pipes.get_mut(usize::from(pipe)) else { return };
+    /// A plane (0 to 2) or the cursor (3) has a new surface; it is shown from the next vblank on, or at once if the
+    /// guest wants so. Returns whether it is shown already and the guest is to be told.
+    pub(crate) fn flip(
+        &mut self,
+        registers: &mut RegisterFile,
+        pipe: u8,
+        plane: u8,
+        now: Time,
+    ) -> bool {
+        let Some(state) = self.pipes.get_mut(usize::from(pipe)) else { return false };
+        let plane = plane.min(3);
         match &mut state.running {
-            Some(running) => {
+            Some(running) if !planes::flips_at_once(registers, pipe, plane) => {
                 if state.flips == 0 {
                     running.reported = running.frames(now);
                 }
-                state.flips |= 1 << plane.min(3);
+                state.flips |= 1 << plane;
+                false
             }
-            None => planes::latch(registers, pipe, plane),
+            running => {
+                let tell = running.is_some();
+                state.flips &= !(1 << plane);
+                state.latch(registers, pipe, plane);
+                tell
+            }
         }
     }
 
@@ -162,8 +215,18 @@ impl Display {
     ) -> (Option<Time>, bool) {
         let mut next = None;
         let mut interrupt = false;
+        for (port, due) in (0u8..).zip(&mut self.side_band) {
+            match *due {
+                Some(at) if at <= now => {
+                    *due = None;
+                    interrupt |= line.raise(registers, Event::AuxDone(port));
+                }
+                Some(at) => next = Some(next.map_or(at, |n: Time| n.min(at))),
+                None => {}
+            }
+        }
         for (pipe, state) in (0u8..).zip(&mut self.pipes) {
-            let Some(running) = &mut state.running else { continue };
+            let Some(mut running) = state.running else { continue };
             let listening = Line::wants_vblank(registers, pipe);
             if !listening && state.flips == 0 {
                 continue;
@@ -171,15 +234,13 @@ impl Display {
             let frames = running.frames(now);
             if frames > running.reported {
                 running.reported = frames;
-                for plane in 0..4 {
-                    if state.flips & 1 << plane != 0 {
-                        planes::latch(registers, pipe, plane);
-                        if plane < 3 {
-                            interrupt |= line.raise(registers, Event::FlipDone { pipe, plane });
-                        }
+                state.running = Some(running);
+                for plane in state.take_flips() {
+                    state.latch(registers, pipe, plane);
+                    if plane < 3 {
+                        interrupt |= line.raise(registers, Event::FlipDone { pipe, plane });
                     }
                 }
-                state.flips = 0;
                 interrupt |= line.raise(registers, Event::Vblank(pipe));
             }
             if listening || state.flips != 0 {
@@ -190,11 +251,74 @@ impl Display {
         (next, interrupt)
     }
 
-    /// Everything off.
-    pub(crate) fn reset(&mut self) {
-        self.pipes = [Pipe::default(); 3];
-        self.sink.reset();
+    /// The guest writes the control register of a port's side band.
+    pub(crate) fn write_side_band(
+        &mut self,
+        registers: &mut RegisterFile,
+        port: u8,
+        value: u32,
+        now: Time,
+    ) {
+        let sink = (port == PORT && self.plugged).then_some(&mut self.sink);
+        let done = aux::write_control(registers, port, value, sink);
+        if let Some(due) = self.side_band.get_mut(usize::from(port)) {
+            *due = done.filter(|done| done.interrupt).map(|_| now + SIDE_BAND_TIME);
+        }
     }
+
+    /// An operator plugs the monitor in or pulls it out. Returns whether the guest is to be told.
+    pub(crate) fn plug(&mut self, registers: &mut RegisterFile, plug: Plug) -> bool {
+        let was_plugged = self.plugged;
+        self.plugged = plug != Plug::Out;
+        match plug {
+            Plug::In(Some(edid)) => self.sink = Sink::new(edid),
+            Plug::In(None) => self.sink.reset(),
+            Plug::Out => {}
+        }
+        self.show_plug(registers);
+        if !self.plugged && !was_plugged {
+            return false;
+        }
+        let tell = registers.get(HOT_PLUG) & DETECTION != 0;
+        if tell {
+            registers.update(HOT_PLUG, 0, LONG_PULSE);
+        }
+        tell
+    }
+
+    /// The live status of the plug.
+    fn show_plug(&self, registers: &mut RegisterFile) {
+        let (at, bit) = plugged(registers.platform());
+        registers.update(at, bit, if self.plugged { bit } else { 0 });
+    }
+
+    /// What the first pipe that is on shows.
+    pub(crate) fn scan_out(&self, registers: &RegisterFile, ggtt: &Ggtt) -> ScanOut {
+        let mut pipes = (0u8..).zip(&self.pipes);
+        let Some((pipe, state)) = pipes.find(|(_, state)| state.running.is_some()) else {
+            return ScanOut::default();
+        };
+        let size = registers.get(0x6_001C + pipe_at(pipe));
+        let planes = state.planes.iter().filter_map(|plane| plane.read(registers, ggtt, pipe));
+        ScanOut {
+            mode: Some(((size >> 16 & 0x1FFF) + 1, (size & 0x1FFF) + 1)),
+            planes: planes.chain(state.cursor.read(ggtt)).collect(),
+        }
+    }
+
+    /// Everything off; the plug stays as it is.
+    pub(crate) fn reset(&mut self, registers: &mut RegisterFile) {
+        self.pipes = Default::default();
+        self.side_band = [None; 4];
+        self.sink.reset();
+        self.show_plug(registers);
+    }
+}
+
+/// What SHOTPLUG_CTL is after a write: what happened is cleared by ones, the rest is kept.
+pub(crate) fn write_hot_plug(registers: &mut RegisterFile, value: u32) {
+    let happened = registers.get(HOT_PLUG) & !value & HOT_PLUG_STATUS;
+    registers.set(HOT_PLUG, value & !HOT_PLUG_STATUS | happened);
 }
 
 /// The length of a frame from the link's rate and ratio and the transcoder's totals.
@@ -273,6 +397,64 @@ mod tests {
         }
         assert_eq!(frame_period(&registers, 0, Some(162_000_000)).as_micros(), 16_665);
         assert_eq!(frame_period(&registers, 0, None), SIXTY_HERTZ);
+    }
+
+    #[test]
+    fn an_asynchronous_flip_takes_effect_at_once() {
+        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut display = on(&mut registers);
+        registers.set(0x7_0180, 1 << 31 | 4 << 24 | 1 << 10);
+        registers.set(0x7_019C, 0x1_2000);
+        assert!(!display.flip(&mut registers, 0, 0, Time(20_000_000)));
+        assert_eq!(registers.get(0x7_01AC), 0);
+        registers.set(0x7_0180, 1 << 31 | 4 << 24 | 1 << 10 | 1 << 9);
+        registers.set(0x7_019C, 0x1_3000);
+        assert!(display.flip(&mut registers, 0, 0, Time(21_000_000)));
+        assert_eq!(registers.get(0x7_01AC), 0x1_3000);
+        // The earlier flip, which it overtook, is over too.
+        let (next, _) = display.tick(&mut registers, &mut Line::default(), Time(34_000_000));
+        assert_eq!((next, registers.get(0x4_4408)), (None, 0));
+    }
+
+    #[test]
+    fn what_a_plug_does_is_seen_and_told() {
+        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut display = Display::new(vec![0; 128]);
+        display.reset(&mut registers);
+        assert_eq!(registers.get(0xC_4000), 1 << 21);
+        assert!(!display.plug(&mut registers, Plug::Out), "nobody asked to be told");
+        assert_eq!(registers.get(0xC_4000), 0);
+        write_hot_plug(&mut registers, 1 << 4);
+        assert!(!display.plug(&mut registers, Plug::Out), "it is out already");
+        assert!(display.plug(&mut registers, Plug::In(None)));
+        assert_eq!((registers.get(0xC_4000), registers.get(0xC_4030)), (1 << 21, 0x12));
+        write_hot_plug(&mut registers, 0x12);
+        assert_eq!(registers.get(0xC_4030), 0x10);
+        display.plug(&mut registers, Plug::Out);
+        display.reset(&mut registers);
+        assert_eq!(registers.get(0xC_4000), 0, "a reset plugs nothing in");
+    }
+
+    #[test]
+    fn a_transfer_that_was_taken_notice_of_interrupts_nobody() {
+        const SEND: u32 = 1 << 31 | 1 << 29 | 4 << 20;
+        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut display = Display::new(vec![0; 128]);
+        registers.set(0x4_4444, 0);
+        let mut line = Line::default();
+        display.write_side_band(&mut registers, 1, SEND, Time(0));
+        assert_eq!(registers.get(0x6_4110) >> 30, 1, "done, not busy");
+        let acknowledged = registers.get(0x6_4110);
+        display.write_side_band(&mut registers, 1, acknowledged, Time(1000));
+        assert_eq!(display.tick(&mut registers, &mut line, Time(5_000_000)).0, None);
+        assert_eq!(registers.get(0x4_4448), 0);
+        display.write_side_band(&mut registers, 1, SEND, Time(6_000_000));
+        assert_eq!(
+            display.tick(&mut registers, &mut line, Time(6_000_000)).0,
+            Some(Time(7_000_000))
+        );
+        display.tick(&mut registers, &mut line, Time(7_000_000));
+        assert_eq!(registers.get(0x4_4448), 1 << 25);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! Source: SKL PRM vol 2c and vol 12 (display); the order in which i915 programs them.
 
 use super::Behaviour::{
-    AuxControl, CursorBase, FrameCount, GmbusCommand, GmbusSelect, MicrosecondTimestamp,
-    PlaneSurface, ScanLine, TrainingControl, TranscoderConf,
+    AuxControl, CursorBase, FrameCount, GmbusCommand, GmbusSelect, HotPlugControl,
+    MicrosecondTimestamp, PlaneSurface, ScanLine, TrainingControl, TranscoderConf,
 };
 use super::{Register, answers, behaves, clear_ones, memory, read_only, zero};
 
@@ -103,7 +103,7 @@ pub(super) const DISPLAY: &[Register] = &[
     memory(0x6_C00C, "DISPIO_CR_TX_BMU"),
     memory(0x6_C000, "DISPIO_6C000").times(3, 4),
     // South display: hot-plug, straps, panel power, I2C.
-    clear_ones(0xC_4030, "SHOTPLUG_CTL"),
+    behaves(0xC_4030, "SHOTPLUG_CTL", HotPlugControl),
     clear_ones(0xC_403C, "SHOTPLUG_CTL2"),
     memory(0xC_4014, "SOUTH_C4014"),
     memory(0xC_4038, "SHPD_FILTER_CNT"),

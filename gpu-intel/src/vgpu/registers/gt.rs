@@ -113,7 +113,8 @@ pub(super) const GT: &[Register] = &[
     memory(0xC24C, "GUC_PM"),
     read_only(0xC000, "GUC_STATUS", 1),
     memory(0x13_8104, "GT_PERF_138104"),
-    read_only(0x14_5998, "RP_STATE_CAP", 0x0006_0717),
+    // One frequency, 1.15 GHz in units of 50 MHz: lowest, efficient and highest are the same, so drivers leave it alone.
+    read_only(0x14_5998, "RP_STATE_CAP", 0x0017_1717),
     behaves(0x13_8124, "PCODE_MAILBOX", PcodeMailbox),
     memory(0x13_8128, "PCODE_DATA0"),
     memory(0x13_812C, "PCODE_DATA1"),

@@ -97,6 +97,8 @@ pub(crate) enum Behaviour {
     TrainingControl,
     /// A write to all lanes of a PHY's port at once.
     PhyGroup,
+    /// Hot-plug detection: enable bits, and what happened.
+    HotPlugControl,
     /// I2C to a monitor.
     GmbusSelect,
     GmbusCommand,
@@ -238,6 +240,7 @@ pub(crate) struct Touched {
 
 /// The values of one vGPU's registers.
 pub(crate) struct RegisterFile {
+    platform: Platform,
     map: &'static Map,
     values: ZeroPages,
     unknown: BTreeMap<u32, Touched>,
@@ -247,7 +250,7 @@ impl RegisterFile {
     /// Registers as after power-on.
     pub(crate) fn new(platform: Platform) -> io::Result<Self> {
         let values = ZeroPages::new(WINDOW as usize)?;
-        let mut file = Self { map: Map::get(platform), values, unknown: BTreeMap::new() };
+        let mut file = Self { platform, map: Map::get(platform), values, unknown: BTreeMap::new() };
         file.reset_below(WINDOW);
         Ok(file)
     }
@@ -264,6 +267,11 @@ impl RegisterFile {
                 self.set(*at, *value);
             }
         }
+    }
+
+    /// The part whose registers these are.
+    pub(crate) fn platform(&self) -> Platform {
+        self.platform
     }
 
     /// What the tables say of the register at `at`; `None` for an unknown one.

@@ -10,7 +10,7 @@ use crate::scheduler::{Dispatch, Weight};
 use crate::transport::vfio_user::client::Client;
 use crate::transport::vfio_user::{Command, Flags};
 use crate::{
-    Clock, Effects, EngineId, JobEnd, JobId, NullSilicon, Place, RegionInfo, Reset, ScanOut,
+    Clock, Effects, EngineId, JobEnd, JobId, NullSilicon, Place, Plug, RegionInfo, Reset, ScanOut,
     UnknownAccess, VirtualGpu, VmId,
 };
 
@@ -30,6 +30,7 @@ impl VirtualGpu<()> for Nothing {
     fn scan_out(&self) -> ScanOut {
         ScanOut::default()
     }
+    fn plug(&mut self, _: Plug, _: &mut Effects<()>) {}
     fn reset(&mut self, _: Reset, _: &mut Effects<()>) {}
     fn unknown_accesses(&self) -> Vec<UnknownAccess> {
         Vec::new()

@@ -16,11 +16,14 @@ mod blits;
 mod blitter;
 mod commands;
 mod contexts;
+mod flips;
 mod i915;
 mod load;
 mod mapping;
+mod overlay;
 mod patterns;
 mod picture;
+mod planes;
 mod raster;
 mod screen;
 mod stores;
@@ -119,6 +122,14 @@ const CHECKS: &[Check] = &[
     Check { quiet: false, ..check("patterns", "moving pictures on the screen", 60, patterns::run) },
     Check { quiet: false, ..check("busy", "keeps the blitter busy", 60, load::busy) },
     Check { quiet: false, ..check("pulse", "gaps between small submissions", 60, load::pulse) },
+    Check {
+        quiet: false,
+        ..check("planes", "every format, tiling, turn and blend", 600, planes::run)
+    },
+    Check {
+        quiet: false,
+        ..check("flips", "flips end in order, at the mode's rate", 60, flips::run)
+    },
     Check { quiet: false, ..check("resethang", "an endless batch is reset", 120, waits::hang) },
 ];
 
@@ -215,7 +226,7 @@ mod tests {
     #[test]
     fn all_leaves_out_what_draws_or_hangs() {
         let all = select(&["all".into()]).unwrap_or_default();
-        assert_eq!(all.len(), CHECKS.len() - 2);
+        assert_eq!(all.len(), CHECKS.len() - 4);
         assert!(select(&["nothing".into()]).is_err());
     }
 }

@@ -31,6 +31,13 @@ pub(crate) struct Frame {
     framebuffer: u32,
 }
 
+impl Frame {
+    /// The frame buffer's identifier.
+    pub(crate) fn id(&self) -> u32 {
+        self.framebuffer
+    }
+}
+
 impl<'a> Screen<'a> {
     /// Takes over the first connected monitor at its preferred mode.
     pub(crate) fn open(device: &'a Device) -> Result<Screen<'a>> {
@@ -58,16 +65,43 @@ impl<'a> Screen<'a> {
         (self.mode.hdisplay.into(), self.mode.vdisplay.into())
     }
 
+    /// Frames in a second, as the mode's numbers say.
+    pub(crate) fn refresh(&self) -> f64 {
+        let pixels = f64::from(self.mode.htotal) * f64::from(self.mode.vtotal);
+        f64::from(self.mode.clock) * 1000.0 / pixels
+    }
+
+    /// The device's node, and the pipe's identifier.
+    pub(crate) fn pipe(&self) -> (&'a File, u32) {
+        (self.node, self.crtc)
+    }
+
     /// A new frame buffer of the screen's size, with 32-bit pixels.
     pub(crate) fn frame(&self, device: &Device, tiling: Tiling) -> Result<Frame> {
-        let (width, height) = self.size();
-        let surface = Surface::new(tiling, 4, width as usize, height as usize);
+        self.frame_of(device, uapi::FORMAT_XRGB8888, 4, tiling, self.size())
+    }
+
+    /// A new frame buffer of any size and format.
+    pub(crate) fn frame_of(
+        &self,
+        device: &Device,
+        format: u32,
+        pixel_bytes: usize,
+        tiling: Tiling,
+        (width, height): (u32, u32),
+    ) -> Result<Frame> {
+        let surface = Surface::new(tiling, pixel_bytes, width as usize, height as usize);
         let buffer = device.buffer(surface.size(), 0x1_0000)?;
-        let modifier = if tiling == Tiling::X { uapi::MODIFIER_X_TILED } else { 0 };
+        let modifier = match tiling {
+            Tiling::Linear => 0,
+            Tiling::X => uapi::MODIFIER_X_TILED,
+            Tiling::Y => uapi::MODIFIER_Y_TILED,
+            Tiling::Yf => uapi::MODIFIER_YF_TILED,
+        };
         let mut argument = uapi::ModeAddFb2 {
             width,
             height,
-            pixel_format: uapi::FORMAT_XRGB8888,
+            pixel_format: format,
             flags: uapi::FB_MODIFIERS,
             handles: [buffer.handle(), 0, 0, 0],
             pitches: [surface.pitch as u32, 0, 0, 0],
@@ -97,10 +131,16 @@ impl<'a> Screen<'a> {
 
     /// Shows `frame` from the next vertical blank on, and waits for that.
     pub(crate) fn flip(&self, frame: &Frame) -> Result<()> {
+        self.flip_with(frame, 0, 0).map(drop)
+    }
+
+    /// Shows `frame` as the flags say, and waits for that. Returns the event, which carries `number`.
+    pub(crate) fn flip_with(&self, frame: &Frame, flags: u32, number: u64) -> Result<Flipped> {
         let mut argument = uapi::ModePageFlip {
             crtc_id: self.crtc,
             fb_id: frame.framebuffer,
-            flags: uapi::PAGE_FLIP_EVENT,
+            flags: uapi::PAGE_FLIP_EVENT | flags,
+            user_data: number,
             ..Default::default()
         };
         plain_request(self.node, &mut argument).context("flip")?;
@@ -111,24 +151,46 @@ impl<'a> Screen<'a> {
             let mut events = [0; 1024];
             let mut reader = self.node;
             let length = reader.read(&mut events).context("read the flip's event")?;
-            if has_flip(&events[..length]) {
-                return Ok(());
+            if let Some(flipped) = find_flip(&events[..length]) {
+                return Ok(flipped);
             }
         }
     }
+
+    /// Waits for some vertical blanks, so that what was set before is shown.
+    pub(crate) fn wait_vblanks(&self, count: u32) -> Result<()> {
+        let mut argument =
+            uapi::WaitVblank { kind: uapi::VBLANK_RELATIVE, sequence: count, ..Default::default() };
+        plain_request(self.node, &mut argument).context("wait for a vertical blank")
+    }
 }
 
-/// Whether a read of events holds a finished flip; each event starts with its type and length.
-fn has_flip(mut events: &[u8]) -> bool {
-    while let Some((head, _)) = events.split_at_checked(8) {
-        let word =
-            |at: usize| u32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        if word(0) == uapi::EVENT_FLIP_COMPLETE {
-            return true;
+/// What the event of a finished flip says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Flipped {
+    /// The number that came with the flip.
+    pub(crate) number: u64,
+    /// When it was shown, in seconds.
+    pub(crate) time: f64,
+    /// The frame's number.
+    pub(crate) frame: u32,
+}
+
+/// The first finished flip in a read of events; each event starts with its type and length.
+fn find_flip(mut events: &[u8]) -> Option<Flipped> {
+    loop {
+        let head = events.get(..8)?;
+        let word = |bytes: &[u8], at: usize| {
+            bytes.get(at..at + 4).map(|b| u32::from_ne_bytes([b[0], b[1], b[2], b[3]]))
+        };
+        let length = (word(head, 4)? as usize).max(8);
+        if word(head, 0)? == uapi::EVENT_FLIP_COMPLETE {
+            let number = u64::from(word(events, 8)?) | u64::from(word(events, 12)?) << 32;
+            let time = f64::from(word(events, 16)?) + f64::from(word(events, 20)?) / 1e6;
+            return Some(Flipped { number, time, frame: word(events, 24)? });
         }
-        events = events.get((word(4) as usize).max(8)..).unwrap_or_default();
+        events = events.get(length..)?;
     }
-    false
 }
 
 /// Identifiers of the pipes and of the connectors.
@@ -184,10 +246,13 @@ mod tests {
         let mut events = Vec::new();
         for (kind, length) in [(1_u32, 32_u32), (2, 32)] {
             events.extend([kind.to_ne_bytes(), length.to_ne_bytes()].concat());
-            events.extend([0; 24]);
+            for word in [7_u32, 1, 10, 500_000, 33, 0] {
+                events.extend(word.to_ne_bytes());
+            }
         }
-        assert!(has_flip(&events));
-        assert!(!has_flip(&events[..32]));
-        assert!(!has_flip(&[1, 0, 0]));
+        let flipped = Flipped { number: 1 << 32 | 7, time: 10.5, frame: 33 };
+        assert_eq!(find_flip(&events), Some(flipped));
+        assert_eq!(find_flip(&events[..32]), None);
+        assert_eq!(find_flip(&[1, 0, 0]), None);
     }
 }

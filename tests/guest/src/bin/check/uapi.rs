@@ -112,6 +112,34 @@ structures! {
         fb_id: u32, width: u32, height: u32, pixel_format: u32, flags: u32,
         handles: [u32; 4], pitches: [u32; 4], offsets: [u32; 4], modifier: [u64; 4],
     }
+    struct SetClientCap { capability: u64, value: u64 }
+    /// Both ways of `union drm_wait_vblank`: what is asked, then what is answered.
+    struct WaitVblank { kind: u32, sequence: u32, signal_or_seconds: u64, microseconds: u64 }
+    struct ModeCrtcLut { crtc_id: u32, gamma_size: u32, red: u64, green: u64, blue: u64 }
+    struct ModeGetProperty {
+        values_ptr: u64, enum_blob_ptr: u64, prop_id: u32, flags: u32, name: [u8; 32],
+        count_values: u32, count_enum_blobs: u32,
+    }
+    struct ModeGetPlaneResources { plane_id_ptr: u64, count_planes: u32, pad: u32 }
+    struct ModeGetPlane {
+        plane_id: u32, crtc_id: u32, fb_id: u32, possible_crtcs: u32, gamma_size: u32,
+        count_format_types: u32, format_type_ptr: u64,
+    }
+    struct ModeSetPlane {
+        plane_id: u32, crtc_id: u32, fb_id: u32, flags: u32, crtc_x: i32, crtc_y: i32,
+        crtc_w: u32, crtc_h: u32, src_x: u32, src_y: u32, src_h: u32, src_w: u32,
+    }
+    struct ModeObjectGetProperties {
+        props_ptr: u64, prop_values_ptr: u64, count_props: u32, obj_id: u32, obj_type: u32,
+        pad: u32,
+    }
+    struct ModeObjectSetProperty {
+        value: u64, prop_id: u32, obj_id: u32, obj_type: u32, pad: u32,
+    }
+    struct ModeCursor2 {
+        flags: u32, crtc_id: u32, x: i32, y: i32, width: u32, height: u32, handle: u32,
+        hot_x: i32, hot_y: i32,
+    }
     struct ModePageFlip { crtc_id: u32, fb_id: u32, flags: u32, reserved: u32, user_data: u64 }
 }
 
@@ -136,6 +164,16 @@ argument!(ModeGetEncoder, READ_WRITE, 0xa6);
 argument!(ModeGetConnector, READ_WRITE, 0xa7, pointers);
 argument!(ModePageFlip, READ_WRITE, 0xb0);
 argument!(ModeAddFb2, READ_WRITE, 0xb8);
+argument!(SetClientCap, WRITE, 0x0d);
+argument!(WaitVblank, READ_WRITE, 0x3a);
+argument!(ModeCrtcLut, READ_WRITE, 0xa5, pointers);
+argument!(ModeGetProperty, READ_WRITE, 0xaa, pointers);
+argument!(ModeGetPlaneResources, READ_WRITE, 0xb5, pointers);
+argument!(ModeGetPlane, READ_WRITE, 0xb6, pointers);
+argument!(ModeSetPlane, READ_WRITE, 0xb7);
+argument!(ModeObjectGetProperties, READ_WRITE, 0xb9, pointers);
+argument!(ModeObjectSetProperty, READ_WRITE, 0xba);
+argument!(ModeCursor2, READ_WRITE, 0xbb);
 
 /// `GETPARAM`: the PCI device identifier.
 pub(crate) const PARAM_CHIPSET_ID: i32 = 4;
@@ -163,12 +201,22 @@ pub(crate) const DOMAIN_WC: u32 = 0x80;
 pub(crate) const CONNECTED: u32 = 1;
 pub(crate) const FB_MODIFIERS: u32 = 1 << 1;
 pub(crate) const PAGE_FLIP_EVENT: u32 = 1;
+pub(crate) const PAGE_FLIP_ASYNC: u32 = 2;
+/// `SET_CLIENT_CAP`: primary planes and cursors are listed with the others.
+pub(crate) const CLIENT_CAP_UNIVERSAL_PLANES: u64 = 2;
+pub(crate) const OBJECT_PLANE: u32 = 0xeeee_eeee;
+/// `WAIT_VBLANK`: the sequence counts from now.
+pub(crate) const VBLANK_RELATIVE: u32 = 1;
+pub(crate) const CURSOR_BO: u32 = 1;
+pub(crate) const CURSOR_MOVE: u32 = 2;
 /// Event type of a finished page flip.
 pub(crate) const EVENT_FLIP_COMPLETE: u32 = 2;
 /// Pixel format XR24: little-endian words of 0xXXRRGGBB.
 pub(crate) const FORMAT_XRGB8888: u32 = u32::from_le_bytes(*b"XR24");
-/// Frame-buffer modifier of Intel's X tiling: vendor 1, layout 1.
+/// Frame-buffer modifiers of Intel's tilings: vendor 1, layouts 1, 2 and 3.
 pub(crate) const MODIFIER_X_TILED: u64 = 1 << 56 | 1;
+pub(crate) const MODIFIER_Y_TILED: u64 = 1 << 56 | 2;
+pub(crate) const MODIFIER_YF_TILED: u64 = 1 << 56 | 3;
 
 #[cfg(test)]
 mod tests {
@@ -203,6 +251,16 @@ mod tests {
             (size_of::<ModeSetCrtc>(), 104),
             (size_of::<ModeAddFb2>(), 104),
             (size_of::<ModePageFlip>(), 24),
+            (size_of::<SetClientCap>(), 16),
+            (size_of::<WaitVblank>(), 24),
+            (size_of::<ModeCrtcLut>(), 32),
+            (size_of::<ModeGetProperty>(), 64),
+            (size_of::<ModeGetPlaneResources>(), 16),
+            (size_of::<ModeGetPlane>(), 32),
+            (size_of::<ModeSetPlane>(), 48),
+            (size_of::<ModeObjectGetProperties>(), 32),
+            (size_of::<ModeObjectSetProperty>(), 24),
+            (size_of::<ModeCursor2>(), 36),
         ];
         for (index, (ours, theirs)) in sizes.into_iter().enumerate() {
             assert_eq!(ours, theirs, "entry {index}");

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `modules` | loads i915 and what it needs |
 //! | `connectors` | reports each connector: `VGATE-CONNECTOR NAME STATUS MODE,MODE...`, then `VGATE-EDID NAME HEX` |
+//! | `status:WORD` | waits until the driver says by itself that `card0-DP-1` is `connected` or `disconnected` |
 //! | `console` | shows a page of known text on the framebuffer console and reports it |
 //! | `font` | reports the console's font |
 //! | `check:A:B` | runs `/bin/check A B`, its output reported as `VGATE-CHECK TEXT`; must end well within `vgate.timeout` seconds (60) |
@@ -52,6 +53,7 @@ fn run(step: &str, command_line: &CommandLine) -> Result<()> {
     match name {
         "modules" => boot::load_modules(command_line),
         "connectors" => report_connectors(),
+        "status" => wait_status(argument),
         "console" => console::show_page(command_line),
         "font" => console::report_font(),
         "check" => check(argument, command_line),
@@ -103,6 +105,22 @@ fn report_connectors() -> Result<()> {
     Ok(())
 }
 
+/// How long the driver may take to notice a plug.
+const PLUG_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Looks at what the driver knows; does not make it look.
+fn wait_status(wanted: &str) -> Result<()> {
+    let end = Instant::now() + PLUG_PATIENCE;
+    loop {
+        let status = fs::read_to_string("/sys/class/drm/card0-DP-1/status")?;
+        if status.trim() == wanted {
+            return Ok(());
+        }
+        ensure!(Instant::now() < end, "it stays {}", status.trim());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 fn check(arguments: &str, command_line: &CommandLine) -> Result<()> {
     let limit = match command_line.get("vgate.timeout") {
         Some(text) => seconds(text)?,
@@ -110,7 +128,8 @@ fn check(arguments: &str, command_line: &CommandLine) -> Result<()> {
     };
     let mut child = Command::new(CHECK)
         .args(arguments.split(':').filter(|argument| !argument.is_empty()))
-        .stdin(Stdio::null())
+        // A check that asks waits for a line, as the step `wait` does.
+        .stdin(Stdio::inherit())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
