@@ -1,7 +1,7 @@
 //! Guests come, restart and die; vgate serves on, and keeps nothing of them.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use mediator::control::protocol::State;
@@ -92,5 +92,47 @@ fn a_rebooted_guest_and_a_killed_qemu_leave_vgate_serving_and_as_it_was() -> Res
     other.wait_step("check:stores")?;
     vgate.still_runs()?;
     drop((again, other));
+    vgate.stop()
+}
+
+/// Delays between 0.2 and 14 seconds: from before the firmware's first access until the guest draws. The seed is
+/// printed, and taken from LIFECYCLE_SEED if that is set.
+fn moments() -> Result<impl Iterator<Item = Duration>> {
+    let mut state: u64 = match std::env::var("LIFECYCLE_SEED") {
+        Ok(seed) => seed.parse()?,
+        Err(_) => SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
+    };
+    println!("LIFECYCLE_SEED={state}");
+    Ok(std::iter::repeat_with(move || {
+        // Knuth's linear congruential generator; its upper bits are random enough to pick a moment.
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        Duration::from_millis(200 + (state >> 33) % 13_800)
+    }))
+}
+
+#[test]
+#[ignore = "make test-long: some twenty boots"]
+fn ten_random_kills_and_ten_reboots_lose_and_leak_nothing() -> Result<()> {
+    let mut vgate = Vgate::for_vms("lifecycle-long", &[("guest", "1024x768")])?;
+    let before = Holdings::of(vgate.pid())?;
+    for (n, moment) in moments()?.take(10).enumerate() {
+        let steps = "modules,check:storm:--count:100000";
+        let mut guest = start(&format!("lifecycle-kill-{n}"), &vgate, "guest", steps)?;
+        std::thread::sleep(moment);
+        guest.kill9()?;
+        wait_until(&vgate, "guest", &State::Waiting)?;
+    }
+    let mut guest = start("lifecycle-ten-reboots", &vgate, "guest", "modules,check:stores,reboot")?;
+    for _ in 0..11 {
+        guest.wait_step("check:stores")?;
+    }
+    guest.kill9()?;
+    wait_until(&vgate, "guest", &State::Waiting)?;
+    let after = settled(&vgate, &before)?;
+    println!("before {before:?}\nafter  {after:?}");
+    assert_eq!((after.descriptors, after.mappings), (before.descriptors, before.mappings));
+    ensure!(after.anonymous_kib <= before.anonymous_kib + SLACK_KIB, "memory is kept");
+    vgate.still_runs()?;
     vgate.stop()
 }
