@@ -79,6 +79,8 @@ fn monitors_are_plugged_and_pulled_and_a_new_device_gets_the_right_one() {
     client.plug("vm", None).unwrap();
     let mut guest = connect(&vm);
     guest.write_u32(0, register::PANIC, 1).unwrap();
+    // The write is posted: an answer says that it was carried out.
+    guest.read_u32(0, register::DONE).unwrap();
     client.reset("vm").unwrap();
     assert_eq!(edid(&mut client), 128);
 }
