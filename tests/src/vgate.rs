@@ -257,9 +257,10 @@ fn program() -> Result<&'static Path> {
     Ok(PROGRAM.get_or_init(|| target.join("release/vgate")))
 }
 
-/// The target folder that this test itself lies in, wherever the caller put it.
+/// The target folder that this program itself lies in, wherever the caller put it: the one around its profile's folder.
 fn target_folder() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
-    let marked = own.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
-    Ok(marked.context("this program lies in no target folder of cargo's")?.to_owned())
+    let is_profile = |folder: &&Path| folder.ends_with("debug") || folder.ends_with("release");
+    let target = own.ancestors().find(is_profile).and_then(Path::parent);
+    Ok(target.context("this program lies in no target folder of cargo's")?.to_owned())
 }
