@@ -53,7 +53,6 @@ pub(crate) struct Core {
     pub(crate) line: Line,
     pub(crate) display: Display,
     pub(crate) counters: Counters,
-    pub(crate) display_ready: bool,
     next_job: u64,
 }
 
@@ -71,7 +70,6 @@ impl Core {
             line: Line::default(),
             display: Display::new(edid),
             counters: Counters::default(),
-            display_ready: false,
             next_job: 0,
         };
         core.display.reset(&mut core.registers);
@@ -84,7 +82,6 @@ impl Core {
         self.ggtt.reset();
         self.line = Line::default();
         self.display.reset(&mut self.registers);
-        self.display_ready = false;
     }
 
     /// The value that a read of the register gives.
@@ -164,10 +161,6 @@ impl Core {
             Behaviour::GuestToHost => {
                 registers.set(at, value);
                 self.counters.page_table_notices += 1;
-            }
-            Behaviour::DisplayReady => {
-                registers.set(at, value);
-                self.display_ready = value != 0;
             }
             Behaviour::Fence | Behaviour::GmbusSelect => registers.set(at, value),
             Behaviour::TranscoderConf => {

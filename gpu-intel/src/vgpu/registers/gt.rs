@@ -2,8 +2,8 @@
 //! Source: SKL PRM vol 2c; the behaviour that stock i915 and GVT-g rely on.
 
 use super::Behaviour::{
-    DisplayReady, Fence, GraphicsReset, GuestToHost, InterruptEnable, InterruptIdentity,
-    InterruptMask, InterruptMaster, PcodeMailbox,
+    Fence, GraphicsReset, GuestToHost, InterruptEnable, InterruptIdentity, InterruptMask,
+    InterruptMaster, PcodeMailbox,
 };
 use super::{Register, answers, behaves, clear_ones, masked, memory, read_only, zero};
 
@@ -160,7 +160,7 @@ pub(super) const GT: &[Register] = &[
     read_only(0x7_8048, "PVINFO_UNMAPPABLE_BASE", super::super::ggtt::UNMAPPABLE_BASE),
     read_only(0x7_804C, "PVINFO_UNMAPPABLE_SIZE", super::super::ggtt::UNMAPPABLE_SIZE),
     read_only(0x7_8050, "PVINFO_FENCES", 32),
-    behaves(0x7_8804, "PVINFO_DISPLAY_READY", DisplayReady),
+    memory(0x7_8804, "PVINFO_DISPLAY_READY"),
     memory(0x7_8808, "PVINFO_RESERVED").times(4, 4),
     behaves(0x7_8818, "PVINFO_G2V_NOTIFY", GuestToHost),
     memory(0x7_881C, "PVINFO_RESERVED2").times(5, 4),

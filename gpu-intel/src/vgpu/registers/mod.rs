@@ -80,7 +80,6 @@ pub(crate) enum Behaviour {
     PcodeMailbox,
     /// PVINFO: page-table and context notifications.
     GuestToHost,
-    DisplayReady,
     /// Fence registers, in dwords.
     Fence,
     /// Pipe: frame counter, flip counter and scan line, all from the clock.
