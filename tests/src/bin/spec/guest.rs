@@ -46,11 +46,8 @@ pub(crate) fn measure() -> Result<Vec<Measured>> {
         steps += &format!(",wait:go,{}", storm(engine, count));
     }
     let begin = Instant::now();
-    let mut guest = Qemu::new("spec", &image)
-        .gpu(&vgate, "guest")
-        .kernel_argument("i915.dmc_firmware_path=/dev/null")
-        .steps(&format!("{steps},idle"))
-        .start()?;
+    let mut guest =
+        Qemu::new("spec", &image).gpu(&vgate, "guest").steps(&format!("{steps},idle")).start()?;
     guest.wait_step_within("modules", LIMIT)?;
     let probe = summary(&vgate)?;
     guest.wait_step_within("console", LIMIT)?;
