@@ -60,7 +60,7 @@ fn shares_follow_weights(name: &str, vms: &[(&str, u16, &str)]) -> Result<()> {
     for (vm, _, kernel) in vms {
         let guest = Qemu::new(&format!("{name}-{vm}"), &Image::build(kernel)?)
             .gpu(&vgate, vm)
-            .kernel_argument("vgate.timeout=120")
+            .kernel_argument("vgate.timeout=200")
             .steps("modules,wait:go,check:busy:--seconds:60,dmesg,idle");
         guests.push(guest.start()?);
     }
