@@ -5,9 +5,9 @@ use std::os::fd::OwnedFd;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use mediator::memory::{MapRequest, MemoryQuota, sealed_memfd};
-use mediator::transport::vfio_user::{Device, Framer, Interrupt, MAX_MESSAGE, Session};
-use mediator::{GuestAddress, GuestRam, Place, Region, RegionInfo, Vector};
+use mediator::memory::{MapRequest, MemoryQuota, SharedPages, sealed_memfd};
+use mediator::transport::vfio_user::{Device, Framer, Interrupt, MAX_MESSAGE, Reply, Session};
+use mediator::{GuestAddress, GuestRam, Mappable, Place, Region, RegionInfo, Vector};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 
@@ -21,6 +21,7 @@ struct Plain {
     ram: GuestRam,
     bar: Vec<u8>,
     interrupts: usize,
+    shared: SharedPages,
 }
 
 fn inside(at: Place, len: usize) {
@@ -34,6 +35,9 @@ fn inside(at: Place, len: usize) {
 impl Device for Plain {
     fn regions(&self) -> &[RegionInfo] {
         &REGIONS
+    }
+    fn shared(&self) -> Option<&SharedPages> {
+        Some(&self.shared)
     }
     fn vectors(&self) -> u16 {
         4
@@ -154,7 +158,9 @@ impl Piece {
 
 fuzz_target!(|pieces: Vec<Piece>| {
     let quota = MemoryQuota { regions: 8, bytes: 1 << 20 };
-    let mut device = Plain { ram: GuestRam::new(quota), bar: vec![0; 0x4000], interrupts: 0 };
+    let shared = SharedPages::new(Mappable { bar: 0, offset: 0x2000, len: 0x2000 }).expect("memory");
+    let mut device =
+        Plain { ram: GuestRam::new(quota), bar: vec![0; 0x4000], interrupts: 0, shared };
     let (mut framer, mut session) = (Framer::default(), Session::default());
     for piece in pieces {
         let (bytes, fds) = piece.bytes();
@@ -164,7 +170,7 @@ fuzz_target!(|pieces: Vec<Piece>| {
             let Some(message) = message else { break };
             let asked = message.header;
             match session.handle(message, &mut device) {
-                Ok(Some(answer)) => {
+                Ok(Some(Reply { bytes: answer, .. })) => {
                     assert!((16..=MAX_MESSAGE as usize).contains(&answer.len()));
                     assert_eq!(answer[4..8], (answer.len() as u32).to_ne_bytes());
                     assert_eq!(answer[..2], asked.id.to_ne_bytes());

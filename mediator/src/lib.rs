@@ -39,7 +39,7 @@ pub use silicon::{
 pub use time::{Clock, Time};
 pub use verdict::Reason;
 pub use virtual_gpu::{
-    Effects, Place, Plane, Plug, Region, RegionInfo, Reset, ScanOut, UnknownAccess, Vector,
+    Effects, Mappable, Place, Plane, Plug, Region, RegionInfo, Reset, ScanOut, UnknownAccess, Vector,
     VirtualGpu,
 };
 pub use vm::{

@@ -6,6 +6,7 @@
 
 use display::{Blend, Palette, Rotation, Surface};
 
+use crate::memory::SharedPages;
 use crate::{GuestAddress, Job, JobEnd, JobId, Reason, Time};
 
 /// A region of the PCI device.
@@ -37,6 +38,18 @@ pub struct RegionInfo {
     pub size: u64,
     /// Whether the guest may write to it.
     pub writable: bool,
+}
+
+/// A part of a BAR that is plain memory: stores to it have no effect until the device looks. The VMM may map it into its
+/// guest, whose accesses then don't trap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mappable {
+    /// Which BAR, 0 to 5.
+    pub bar: u8,
+    /// Where it begins, in bytes from the BAR's start; a multiple of a page.
+    pub offset: u64,
+    /// Its bytes; a multiple of a page.
+    pub len: u64,
 }
 
 /// An interrupt vector (MSI message number).
@@ -156,6 +169,15 @@ pub struct UnknownAccess {
 pub trait VirtualGpu<W>: Send {
     /// The device's regions; constant.
     fn regions(&self) -> &[RegionInfo];
+
+    /// The part of a BAR that the VMM may map, if there is one; constant.
+    fn mappable(&self) -> Option<Mappable> {
+        None
+    }
+
+    /// From now on the mappable part lies in `pages`, which the VMM may have: the guest changes them at any time. What was
+    /// there is forgotten.
+    fn share(&mut self, _pages: SharedPages) {}
 
     /// The guest reads `to.len()` bytes (1, 2, 4 or 8 in registers; any number in ROM and configuration space).
     fn read(&mut self, at: Place, to: &mut [u8], fx: &mut Effects<W>);

@@ -10,7 +10,7 @@ use mediator::transport::vfio_user::Command;
 use mediator::transport::vfio_user::client::Client;
 use mediator::{GuestAddress, Place, Region, VmState};
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
-use world::{World, connect, register, rule, submit, wait_for};
+use world::{SHARED, World, connect, register, rule, submit, wait_for};
 
 #[test]
 fn a_truncated_memory_costs_only_its_own_vm() {
@@ -40,6 +40,36 @@ fn a_truncated_memory_costs_only_its_own_vm() {
     assert_eq!(client.read_u32(0, register::PEEK).unwrap(), 0);
     assert_eq!(evil.state(), VmState::Connected);
     victim.was_served();
+}
+
+#[test]
+fn memory_that_a_vmm_maps_stays_its_devices_and_never_becomes_anothers() {
+    let mut world = World::new();
+    let (vm, other) = (world.add_usual("vm"), world.add_usual("other"));
+    let (mut client, mut neighbour) = (connect(&vm), connect(&other));
+    let (part, file) = client.mappable(0).unwrap();
+    assert_eq!(part, SHARED);
+    let store = |word: u32| {
+        rustix::io::pwrite(&file, &word.to_le_bytes(), part.offset).unwrap();
+    };
+    store(1);
+    assert_eq!(client.read_u32(0, register::SHARED).unwrap(), 1);
+    assert_eq!(neighbour.read_u32(0, register::SHARED).unwrap(), 0);
+
+    // A device that is built anew lies in the memory that the VMM has mapped, with nothing in it.
+    client.write_u32(0, register::PANIC, 1).unwrap();
+    wait_for("quarantine", || rule(&vm) == Some("internal/panic"));
+    client.reset().unwrap();
+    assert_eq!(client.read_u32(0, register::SHARED).unwrap(), 0);
+    store(2);
+    assert_eq!(client.read_u32(0, register::SHARED).unwrap(), 2);
+
+    // The next VMM has memory that the first one can't reach any more.
+    drop(client);
+    wait_for("the VMM is gone", || vm.state() == VmState::Waiting);
+    let mut next = connect(&vm);
+    store(3);
+    assert_eq!(next.read_u32(0, register::SHARED).unwrap(), 0);
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! The global graphics translation table of one vGPU: 2^20 entries of its own, so no two guests share an address.
 //!
-//! Entries are kept as the guest writes them and looked up at each use. A driver may write the two halves of an entry
+//! Entries are kept as the guest writes them, which it may do without a trap: the table is memory that its VMM can map
+//! ([`Mappable`]). They are looked up at each use. A driver may write the two halves of an entry
 //! one after the other; in between the entry is what both halves say, as on silicon.
 
 use std::io;
 
-use mediator::GuestAddress;
+use mediator::memory::SharedPages;
+use mediator::{GuestAddress, Mappable};
 
-use super::zero_pages::ZeroPages;
 use crate::address::GgttAddress;
 use crate::gtt::GgttEntry;
 
@@ -15,6 +16,8 @@ use crate::gtt::GgttEntry;
 const ENTRIES: usize = 1 << 20;
 /// Where the table begins in BAR0.
 pub(crate) const IN_BAR0: u64 = 8 << 20;
+/// The table in BAR0, all of it.
+pub(crate) const PART: Mappable = Mappable { bar: 0, offset: IN_BAR0, len: ENTRIES as u64 * 8 };
 
 /// What the aperture (BAR2) spans.
 pub(crate) const APERTURE: u64 = 256 << 20;
@@ -29,27 +32,37 @@ pub(crate) const UNMAPPABLE_SIZE: u32 = 0u32.wrapping_sub(UNMAPPABLE_BASE);
 
 /// The table.
 #[derive(Debug)]
-pub(crate) struct Ggtt(ZeroPages);
+pub(crate) struct Ggtt(SharedPages);
 
 impl Ggtt {
     /// A table without entries.
     pub(crate) fn new() -> io::Result<Self> {
-        ZeroPages::new(ENTRIES * 8).map(Self)
+        SharedPages::new(PART).map(Self)
+    }
+
+    /// From now on the table lies in `pages`.
+    pub(crate) fn share(&mut self, pages: SharedPages) {
+        self.0 = pages;
+    }
+
+    /// Bytes of the host's memory that the table takes.
+    pub(crate) fn allocated(&self) -> u64 {
+        self.0.allocated()
     }
 
     /// Reads the dword at `offset` bytes into the table.
     pub(crate) fn read(&self, offset: u64) -> u32 {
-        self.0.get_u32(usize::try_from(offset & !3).unwrap_or(usize::MAX))
+        self.0.load_u32(offset & !3).unwrap_or(0)
     }
 
     /// Writes the dword at `offset` bytes into the table.
     pub(crate) fn write(&mut self, offset: u64, value: u32) {
-        self.0.set_u32(usize::try_from(offset & !3).unwrap_or(usize::MAX), value);
+        self.0.store_u32(offset & !3, value);
     }
 
     /// The guest-physical address behind a global graphics address.
     pub(crate) fn translate(&self, at: GgttAddress) -> Option<GuestAddress> {
-        let entry = GgttEntry(self.0.get_u64(usize::try_from(at.0 >> 12).ok()?.checked_mul(8)?));
+        let entry = GgttEntry(self.0.load_u64((at.0 >> 12).checked_mul(8)?)?);
         entry.present().then(|| GuestAddress(entry.address().0 | at.0 & 0xFFF))
     }
 

@@ -29,8 +29,9 @@ mod zero_pages;
 use std::io;
 use std::time::Duration;
 
+use mediator::memory::SharedPages;
 use mediator::{
-    Effects, GuestRam, JobEnd, JobId, Place, Plug, Reason, Region, RegionInfo, Reset, ScanOut,
+    Effects, GuestRam, JobEnd, JobId, Mappable, Place, Plug, Reason, Region, RegionInfo, Reset, ScanOut,
     Time, UnknownAccess, VirtualGpu,
 };
 
@@ -353,6 +354,14 @@ impl VirtualGpu<Batch> for Vgpu {
         &REGIONS
     }
 
+    fn mappable(&self) -> Option<Mappable> {
+        Some(ggtt::PART)
+    }
+
+    fn share(&mut self, pages: SharedPages) {
+        self.core.ggtt.share(pages);
+    }
+
     fn read(&mut self, at: Place, to: &mut [u8], fx: &mut Effects<Batch>) {
         match at.region {
             Region::Bar(0) => {
@@ -488,6 +497,7 @@ impl VirtualGpu<Batch> for Vgpu {
             ("register_writes", c.register_writes),
             ("unknown_accesses", c.unknown_accesses),
             ("ggtt_writes", c.ggtt_writes),
+            ("ggtt_bytes", self.core.ggtt.allocated()),
             ("aperture_accesses", c.aperture_accesses),
             ("submissions", c.submissions),
             ("batches", c.batches),

@@ -16,6 +16,7 @@
 //! * Pages written by the daemon are remembered ([`GuestRam::take_dirty`]): the VMM can't see them change.
 
 mod region;
+mod shared;
 mod sigbus;
 
 use std::io;
@@ -35,6 +36,8 @@ use vm_memory::{
 };
 
 pub use vm_memory::GuestAddress;
+
+pub use shared::SharedPages;
 
 use region::Region;
 

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::memory::SharedPages;
 use crate::{
     Clock, Effects, GuestRam, JobEnd, JobId, Place, Plug, Reason, RegionInfo, Reset, ScanOut, Time,
     VirtualGpu, VmId,
@@ -36,6 +37,8 @@ pub(crate) struct Guarded<W> {
     device: Option<Box<dyn VirtualGpu<W>>>,
     regions: Vec<RegionInfo>,
     quarantine: Option<Reason>,
+    /// What the VMM may have mapped.
+    shared: Option<SharedPages>,
     /// The monitor as the operator left it, for a device that is built anew: whether it is plugged in, and its EDID if
     /// it isn't the first one.
     plugged: bool,
@@ -46,15 +49,20 @@ impl<W> Guarded<W> {
     pub(crate) fn new(mut factory: DeviceFactory<W>, setup: DeviceSetup) -> Result<Self, Reason> {
         let device = build(&mut factory, &setup)?;
         let regions = device.regions().to_vec();
-        Ok(Self {
+        let shared = device.mappable().map(SharedPages::new).transpose();
+        let shared = shared.map_err(|error| Reason::new("internal/build", error.to_string()))?;
+        let mut guarded = Self {
             factory,
             setup,
             device: Some(device),
             regions,
             quarantine: None,
+            shared,
             plugged: true,
             edid: None,
-        })
+        };
+        guarded.hand_over_shared(&mut Effects::at(Time::default()));
+        Ok(guarded)
     }
 
     pub(crate) fn ram(&self) -> &GuestRam {
@@ -63,6 +71,27 @@ impl<W> Guarded<W> {
 
     pub(crate) fn regions(&self) -> &[RegionInfo] {
         &self.regions
+    }
+
+    /// The memory of the device that the VMM may map.
+    pub(crate) fn shared(&self) -> Option<&SharedPages> {
+        self.shared.as_ref()
+    }
+
+    /// Memory to share with a new VMM, which the one before can't have.
+    pub(crate) fn share_anew(&mut self, fx: &mut Effects<W>) -> std::io::Result<()> {
+        if let Some(pages) = &mut self.shared {
+            *pages = SharedPages::new(pages.part())?;
+            self.hand_over_shared(fx);
+        }
+        Ok(())
+    }
+
+    fn hand_over_shared(&mut self, fx: &mut Effects<W>) {
+        if let Some(pages) = self.shared.clone() {
+            pages.clear();
+            self.observe(fx, |device, _| device.share(pages));
+        }
     }
 
     pub(crate) fn quarantine(&self) -> Option<&Reason> {
@@ -171,6 +200,7 @@ impl<W> Guarded<W> {
         match build(&mut self.factory, &self.setup) {
             Ok(device) => {
                 self.device = Some(device);
+                self.hand_over_shared(fx);
                 if self.edid.is_some() {
                     let plug = Plug::In(self.edid.clone());
                     self.observe(fx, |device, fx| device.plug(plug, fx));

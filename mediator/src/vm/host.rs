@@ -4,13 +4,14 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
 
 use super::{DeviceFactory, DeviceSetup, Guarded, Mail, Question, VmHandle, VmState};
-use crate::memory::{MapError, MapRequest, MemoryQuota, SealPolicy};
+use crate::memory::{MapError, MapRequest, MemoryQuota, SealPolicy, SharedPages};
 use crate::scheduler::{Dispatch, Member, Order, Residency};
 use crate::transport::vfio_user::{Device, Interrupt};
 use crate::{
@@ -119,11 +120,16 @@ impl<W: Send + 'static> Host<W> {
     // What the VMM does.
 
     /// A VMM has connected.
-    pub(crate) fn connected(&mut self) {
+    ///
+    /// # Errors
+    /// When the host has no memory to share with it: it can't be served.
+    pub(crate) fn connected(&mut self) -> io::Result<()> {
+        self.call(|device, fx| device.share_anew(fx))?;
         self.handle.count_connection();
         self.connected = true;
         self.join();
         self.show_state();
+        Ok(())
     }
 
     /// The VMM is gone. Nothing of its guest stays behind.
@@ -200,7 +206,8 @@ impl<W: Send + 'static> Host<W> {
             let Some((job, why)) = self.refused.pop_front() else { break };
             self.call(|device, fx| device.finished(job, JobEnd::Fault(why), fx));
         }
-        if self.device.quarantine().is_none() && self.ram().faulted() {
+        let vanished = self.ram().faulted() || self.shared().is_some_and(SharedPages::faulted);
+        if self.device.quarantine().is_none() && vanished {
             self.quarantine(Reason::new("memory/vanished", "guest memory vanished under vgate"));
         }
         let next = self.call(|device, fx| device.tick(fx));
@@ -379,6 +386,10 @@ impl<W: Send + 'static> Host<W> {
 impl<W: Send + 'static> Device for Host<W> {
     fn regions(&self) -> &[RegionInfo] {
         self.device.regions()
+    }
+
+    fn shared(&self) -> Option<&SharedPages> {
+        self.device.shared()
     }
 
     fn max_maps(&self) -> u16 {

@@ -1,5 +1,6 @@
 //! The thread of a VM: waits for its VMM, for mail, and for the device's next due time, and never for anything else.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -151,18 +152,23 @@ impl<W: Send + 'static> VmThread<W> {
 
     fn let_in(&mut self) {
         match self.listener.accept() {
-            Ok(Some(connection)) => {
-                log::info!("{}: a VMM is connected", self.host.handle().name());
-                self.guest = Some(Guest { connection, session: Session::default() });
-                self.host.connected();
-            }
+            Ok(Some(connection)) => match self.host.connected() {
+                Ok(()) => {
+                    log::info!("{}: a VMM is connected", self.host.handle().name());
+                    self.guest = Some(Guest { connection, session: Session::default() });
+                }
+                Err(error) => self.turn_away(&error),
+            },
             Ok(None) => {}
-            Err(error) => {
-                let why = Reason::new("host/accept", error.to_string());
-                self.host.note(&why, "a VMM could not be let in");
-                self.accept_after = self.host.clock().now() + ACCEPT_PAUSE;
-            }
+            Err(error) => self.turn_away(&error),
         }
+    }
+
+    /// The host lacks what a VMM takes.
+    fn turn_away(&mut self, error: &io::Error) {
+        let why = Reason::new("host/accept", error.to_string());
+        self.host.note(&why, "a VMM could not be let in");
+        self.accept_after = self.host.clock().now() + ACCEPT_PAUSE;
     }
 
     fn hang_up(&mut self) {

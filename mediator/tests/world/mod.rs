@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use mediator::memory::SealPolicy;
+use mediator::memory::{SealPolicy, SharedPages};
 use mediator::transport::vfio_user::client::Client;
 use mediator::{
-    Clock, ContextKey, DeviceSetup, Effects, EngineId, GuestAddress, Job, JobEnd, JobId, Mediator,
+    Clock, ContextKey, DeviceSetup, Effects, EngineId, GuestAddress, Job, JobEnd, JobId, Mappable, Mediator,
     NullSilicon, Place, Plane, Plug, Quotas, Reason, Region, RegionInfo, Reset, ScanOut, SpaceRoot,
     Time, UnknownAccess, Vector, VirtualGpu, VmConfig, VmHandle, VmState, Weight,
 };
@@ -32,6 +32,8 @@ pub mod register {
     pub const PEEK: u64 = 0x14;
     /// Written: the device asks for quarantine.
     pub const CRIME: u64 = 0x18;
+    /// Read: the first word of the part that VMMs may map.
+    pub const SHARED: u64 = 0x24;
     /// Written: cancels all jobs.
     pub const CANCEL: u64 = 0x1c;
 }
@@ -49,16 +51,28 @@ struct Toy {
     killed: u32,
     peek: GuestAddress,
     plug: Plug,
+    shared: Option<SharedPages>,
 }
 
 const REGIONS: [RegionInfo; 2] = [
-    RegionInfo { region: Region::Bar(0), size: 0x1000, writable: true },
+    RegionInfo { region: Region::Bar(0), size: 0x3000, writable: true },
     RegionInfo { region: Region::Rom, size: 0x10_0000, writable: false },
 ];
+
+/// The part of BAR 0 that VMMs may map.
+pub const SHARED: Mappable = Mappable { bar: 0, offset: 0x1000, len: 0x2000 };
 
 impl VirtualGpu<Work> for Toy {
     fn regions(&self) -> &[RegionInfo] {
         &REGIONS
+    }
+
+    fn mappable(&self) -> Option<Mappable> {
+        Some(SHARED)
+    }
+
+    fn share(&mut self, pages: SharedPages) {
+        self.shared = Some(pages);
     }
 
     fn read(&mut self, at: Place, to: &mut [u8], _: &mut Effects<Work>) {
@@ -66,6 +80,9 @@ impl VirtualGpu<Work> for Toy {
             register::DONE => self.done,
             register::FAULTS => self.faults,
             register::KILLED => self.killed,
+            register::SHARED => {
+                self.shared.as_ref().and_then(|pages| pages.load_u32(0)).unwrap_or(u32::MAX)
+            }
             register::PEEK => self.setup.ram.read_u32(self.peek).unwrap_or(u32::MAX),
             _ => 0xdead_beef,
         };
@@ -195,7 +212,7 @@ impl World {
             let peek = GuestAddress(0);
             let out = Vec::new();
             let plug = Plug::In(None);
-            Ok(Box::new(Toy { setup, next: 0, out, done: 0, faults: 0, killed: 0, peek, plug }))
+            Ok(Box::new(Toy { setup, next: 0, out, done: 0, faults: 0, killed: 0, peek, plug, shared: None }))
         };
         self.mediator.add_vm(config, toy).unwrap()
     }

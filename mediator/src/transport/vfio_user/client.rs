@@ -2,7 +2,7 @@
 //!
 //! It blocks, and gives up on an answer after [`PATIENCE`].
 
-use std::io::{self, IoSlice, Read};
+use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -11,13 +11,16 @@ use std::time::Duration;
 
 use rustix::event::EventfdFlags;
 use rustix::io::Errno;
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
+};
 
 use super::wire::{
-    Command, Fields, Flags, HEADER, Header, IRQ_MSI, MAX_DATA, MAX_FDS, MAX_MESSAGE, MapFlags,
+    CAP_SPARSE_MMAP, Command, Fields, Flags, HEADER, Header, IRQ_MSI, MAX_DATA, MAX_FDS, MAX_MESSAGE, MapFlags,
     SetIrqFlags, UnmapFlags, region_index,
 };
-use crate::{GuestAddress, Place, Region, Vector};
+use crate::{GuestAddress, Mappable, Place, Region, Vector};
 
 /// How long an answer may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -102,6 +105,25 @@ impl Client {
         let mut fields = Fields(answer.get(16..).unwrap_or_default());
         let info = flags.zip(fields.u64()).map(|(flags, size)| RegionAnswer { flags, size });
         info.ok_or(ClientError::Protocol("a short description of a region"))
+    }
+
+    /// The part of BAR `bar` that can be mapped, and the file to map it from, where offsets are the BAR's.
+    ///
+    /// # Errors
+    /// [`ClientError`], also if the device has none, or none any more for this client.
+    pub fn mappable(&mut self, bar: u8) -> Result<(Mappable, OwnedFd), ClientError> {
+        let payload = words(&[64, 0, bar.into(), 0, 0, 0, 0, 0]);
+        let command = Command::DEVICE_GET_REGION_INFO;
+        let (answer, file) = self.request_with_file(command, &payload, &[])?;
+        let mut fields = Fields(answer.get(32..).unwrap_or_default());
+        let capability = [(); 4].map(|()| fields.u32());
+        let part = fields.u64().zip(fields.u64());
+        match (capability, part, file) {
+            ([Some(CAP_SPARSE_MMAP), Some(0), Some(1), _], Some((offset, len)), Some(file)) => {
+                Ok((Mappable { bar, offset, len }, file))
+            }
+            _ => Err(ClientError::Protocol("no part that can be mapped")),
+        }
     }
 
     /// How many interrupts of the kind with the number `index` the device has.
@@ -248,8 +270,17 @@ impl Client {
         payload: &[u8],
         fds: &[BorrowedFd<'_>],
     ) -> Result<Vec<u8>, ClientError> {
+        self.request_with_file(command, payload, fds).map(|(payload, _)| payload)
+    }
+
+    fn request_with_file(
+        &mut self,
+        command: Command,
+        payload: &[u8],
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<(Vec<u8>, Option<OwnedFd>), ClientError> {
         let id = self.send(command, Flags::empty(), payload, fds)?;
-        let (header, payload) = self.receive()?;
+        let (header, payload, file) = self.receive_with_file()?;
         if (header.id, header.command) != (id, command) || !header.flags.contains(Flags::REPLY) {
             return Err(ClientError::Protocol("not the answer to this question"));
         }
@@ -257,7 +288,7 @@ impl Client {
             let number = i32::try_from(header.error).unwrap_or(0);
             return Err(ClientError::Refused(Errno::from_raw_os_error(number)));
         }
-        Ok(payload)
+        Ok((payload, file))
     }
 
     /// Sends any command with any flags; returns its id.
@@ -308,8 +339,14 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub fn receive(&mut self) -> Result<(Header, Vec<u8>), ClientError> {
+        self.receive_with_file().map(|(header, payload, _)| (header, payload))
+    }
+
+    /// A descriptor comes with its message's first byte.
+    fn receive_with_file(&mut self) -> Result<(Header, Vec<u8>, Option<OwnedFd>), ClientError> {
         let mut header = [0; HEADER];
-        self.socket.read_exact(&mut header)?;
+        let (count, file) = self.receive_first(&mut header)?;
+        self.socket.read_exact(header.get_mut(count..).unwrap_or_default())?;
         let header = Header::parse(&header).ok_or(ClientError::Protocol("no header"))?;
         if header.size > MAX_MESSAGE {
             return Err(ClientError::Protocol("a message that is too long"));
@@ -318,7 +355,24 @@ impl Client {
         let mut payload =
             vec![0; size.ok_or(ClientError::Protocol("a message that is too short"))?];
         self.socket.read_exact(&mut payload)?;
-        Ok((header, payload))
+        Ok((header, payload, file))
+    }
+
+    /// The next bytes of the stream, at least one, and a descriptor that came with them.
+    fn receive_first(&mut self, to: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let mut slices = [IoSliceMut::new(to)];
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        let received = rustix::net::recvmsg(&self.socket, &mut slices, &mut control, flags)?;
+        if received.bytes == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let fds = control.drain().find_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+            _ => None,
+        });
+        Ok((received.bytes, fds))
     }
 }
 

@@ -1,16 +1,20 @@
 //! The socket to one VMM. Never blocks.
 
 use std::collections::VecDeque;
-use std::io::IoSliceMut;
+use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::io::Errno;
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
+};
 
 use super::wire::{MAX_FDS, MAX_MESSAGE};
-use super::{Disconnect, Framer, Message};
+use crate::memory::SharedPages;
+use super::{Disconnect, Framer, Message, Reply};
 
 /// Bytes of answers that may wait for the VMM to read them.
 const MAX_UNREAD: usize = 4 << 20;
@@ -28,7 +32,7 @@ pub struct Connection {
     closed: bool,
     /// Answers, each whole: QEMU takes a header that comes in two pieces for a broken connection. The kernel
     /// hands on up to 32 KiB as one piece if they are written as one.
-    unsent: VecDeque<Vec<u8>>,
+    unsent: VecDeque<Reply>,
     /// Bytes of the first answer that are sent.
     sent: usize,
     /// Bytes of all answers in `unsent`.
@@ -114,8 +118,8 @@ impl Connection {
     ///
     /// # Errors
     /// [`Disconnect::Stalled`] when the VMM left too much unread.
-    pub fn send(&mut self, answer: Vec<u8>) -> Result<(), Disconnect> {
-        self.unread = self.unread.saturating_add(answer.len());
+    pub fn send(&mut self, answer: Reply) -> Result<(), Disconnect> {
+        self.unread = self.unread.saturating_add(answer.bytes.len());
         self.unsent.push_back(answer);
         self.flush()?;
         if self.unread > MAX_UNREAD {
@@ -130,12 +134,13 @@ impl Connection {
     /// [`Disconnect`] for a broken socket.
     pub fn flush(&mut self) -> Result<(), Disconnect> {
         while let Some(answer) = self.unsent.front() {
-            let rest = answer.get(self.sent..).unwrap_or_default();
-            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-            match rustix::net::send(&self.socket, rest, flags) {
+            let rest = answer.bytes.get(self.sent..).unwrap_or_default();
+            // A descriptor goes with its answer's first byte.
+            let fd = answer.shared.as_ref().filter(|_| self.sent == 0).map(SharedPages::file);
+            match send(&self.socket, rest, fd) {
                 Ok(sent) if sent < rest.len() => self.sent = self.sent.saturating_add(sent),
                 Ok(_) => {
-                    self.unread = self.unread.saturating_sub(answer.len());
+                    self.unread = self.unread.saturating_sub(answer.bytes.len());
                     self.sent = 0;
                     self.unsent.pop_front();
                 }
@@ -153,6 +158,18 @@ impl Connection {
     pub fn wants_write(&self) -> bool {
         !self.unsent.is_empty()
     }
+}
+
+fn send(socket: &OwnedFd, bytes: &[u8], fd: Option<BorrowedFd<'_>>) -> Result<usize, Errno> {
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    let Some(fd) = fd else { return rustix::net::send(socket, bytes, flags) };
+    let fds = [fd];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !control.push(SendAncillaryMessage::ScmRights(&fds)) {
+        return Err(Errno::INVAL);
+    }
+    rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut control, flags)
 }
 
 impl AsFd for Connection {

@@ -11,7 +11,8 @@
 //! answer, a stream that makes no sense ends the connection with a [`Disconnect`]; nothing is allocated for a size
 //! that was merely announced, and a VMM that doesn't read its answers is cut off before they pile up.
 //!
-//! No region can be mapped by the VMM: QEMU posts register writes only to a device of which nothing is mapped.
+//! A part of a BAR that is plain memory ([`SharedPages`]) goes to the VMM as a descriptor. QEMU posts no register writes
+//! to a device of which something is mapped: each waits for its effect.
 
 pub mod client;
 mod connection;
@@ -25,20 +26,25 @@ use std::io;
 
 use rustix::io::Errno;
 
-use crate::memory::{GuestAddress, MapRequest};
+use crate::memory::{GuestAddress, MapRequest, SharedPages};
 use crate::{Place, RegionInfo, Vector};
 
 pub use connection::Connection;
 pub use framer::{Framer, Message};
 pub use interrupt::Interrupt;
 pub use listener::Listener;
-pub use session::Session;
+pub use session::{Reply, Session};
 pub use wire::{Command, Flags, Header, MAX_DATA, MAX_FDS, MAX_MESSAGE};
 
 /// What a [`Session`] calls: the VM behind the socket.
 pub trait Device {
     /// The device's regions; constant.
     fn regions(&self) -> &[RegionInfo];
+
+    /// The memory behind a part of a BAR, for the VMM to map; constant.
+    fn shared(&self) -> Option<&SharedPages> {
+        None
+    }
 
     /// MSI messages that the device may signal, 1 to 32; constant.
     fn vectors(&self) -> u16 {

@@ -4,18 +4,31 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::wire::{
-    Command, DeviceFlags, Fields, Flags, IRQ_MSI, IrqFlags, MAX_DATA, MAX_FDS, MapFlags, NUM_IRQS,
+    CAP_SPARSE_MMAP, Command, DeviceFlags, Fields, Flags, IRQ_MSI, IrqFlags, MAX_DATA, MAX_FDS, MapFlags, NUM_IRQS,
     NUM_REGIONS, RegionFlags, SetIrqFlags, UnmapFlags, region, region_index,
 };
 use super::{Device, Disconnect, Interrupt, Message};
-use crate::memory::{GuestAddress, MapRequest, PAGE};
-use crate::{Place, Region, RegionInfo, Vector};
+use crate::memory::{GuestAddress, MapRequest, PAGE, SharedPages};
+use crate::{Place, Region, Vector};
 
 /// The longest VERSION data that is looked at; QEMU's has about 200 bytes.
 const MAX_VERSION_DATA: usize = 4096;
 
+/// How often a VMM gets the descriptor of the device's memory; QEMU asks once. Descriptors on their way count against what
+/// the daemon's user may have, of all VMs together.
+const MAX_OFFERS: u8 = 4;
+
 /// What is to be answered beside the header, or the error that the VMM gets.
 type Answer = Result<Vec<u8>, Errno>;
+
+/// A message to the VMM.
+#[derive(Clone, Debug, Default)]
+pub struct Reply {
+    /// Header and payload.
+    pub bytes: Vec<u8>,
+    /// The memory whose descriptor goes with it.
+    pub shared: Option<SharedPages>,
+}
 
 /// One VMM's conversation with its device.
 #[derive(Debug, Default)]
@@ -25,6 +38,8 @@ pub struct Session {
     /// Memory that the VMM announced without a descriptor (its BIOS, other devices' registers): not reachable, but to
     /// be taken back like any other.
     unreachable: Vec<(GuestAddress, u64)>,
+    /// How often the device's memory was offered.
+    offers: u8,
 }
 
 impl Session {
@@ -36,26 +51,36 @@ impl Session {
         &mut self,
         message: Message,
         device: &mut impl Device,
-    ) -> Result<Option<Vec<u8>>, Disconnect> {
+    ) -> Result<Option<Reply>, Disconnect> {
         let header = message.header;
         if !self.open && header.command != Command::VERSION {
             return Err(Disconnect::BeforeVersion(header.command.0));
         }
-        let answer = self.answer(message, device);
+        let mut shared = None;
+        let answer = self.answer(message, device, &mut shared);
         if header.flags.contains(Flags::NO_REPLY) {
             return Ok(None);
         }
         Ok(Some(match answer {
             Ok(payload) => {
-                let mut reply = header.reply(Flags::empty(), 0, payload.len());
-                reply.extend_from_slice(&payload);
-                reply
+                let mut bytes = header.reply(Flags::empty(), 0, payload.len());
+                bytes.extend_from_slice(&payload);
+                Reply { bytes, shared }
             }
-            Err(e) => header.reply(Flags::ERROR, e.raw_os_error().unsigned_abs(), 0),
+            Err(e) => {
+                let bytes = header.reply(Flags::ERROR, e.raw_os_error().unsigned_abs(), 0);
+                Reply { bytes, shared: None }
+            }
         }))
     }
 
-    fn answer(&mut self, message: Message, device: &mut impl Device) -> Answer {
+    /// The payload of the answer; in `shared` what goes with it.
+    fn answer(
+        &mut self,
+        message: Message,
+        device: &mut impl Device,
+        shared: &mut Option<SharedPages>,
+    ) -> Answer {
         let Message { header, payload, fds } = message;
         let takes_fds = matches!(header.command, Command::DMA_MAP | Command::DEVICE_SET_IRQS);
         if !takes_fds && !fds.is_empty() {
@@ -66,7 +91,7 @@ impl Session {
             Command::DMA_MAP => self.map(&payload, fds, device),
             Command::DMA_UNMAP => self.unmap(&payload, device),
             Command::DEVICE_GET_INFO => device_info(&payload),
-            Command::DEVICE_GET_REGION_INFO => region_info(&payload, device.regions()),
+            Command::DEVICE_GET_REGION_INFO => self.region_info(&payload, device, shared),
             Command::DEVICE_GET_IRQ_INFO => irq_info(&payload, device.vectors()),
             Command::DEVICE_SET_IRQS => set_irqs(&payload, fds, device),
             // A few bytes ask for a megabyte: only the answers, which are bounded, bound that.
@@ -108,6 +133,46 @@ impl Session {
         answer.extend_from_slice(&minor.min(1).to_ne_bytes());
         answer.extend_from_slice(&json);
         answer.push(0);
+        Ok(answer)
+    }
+
+    /// A region, and in `shared` the memory of the part that can be mapped. The VMM asks a second time when it has seen
+    /// that the answer is longer than it thought.
+    fn region_info(
+        &mut self,
+        payload: &[u8],
+        device: &impl Device,
+        shared: &mut Option<SharedPages>,
+    ) -> Answer {
+        let mut fields = exactly(payload, REGION_INFO)?;
+        let (argsz, _flags) = fields.u32().zip(fields.u32()).ok_or(Errno::INVAL)?;
+        let index = fields.u32().ok_or(Errno::INVAL)?;
+        let room = usize::try_from(argsz).map_err(|_| Errno::INVAL)?;
+        if room < REGION_INFO || index >= NUM_REGIONS {
+            return Err(Errno::INVAL);
+        }
+        let mut known = device.regions().iter();
+        let Some(info) = known.find(|info| region_index(info.region) == index) else {
+            return Ok(region_answer(REGION_INFO, RegionFlags::empty(), index, 0));
+        };
+        let write = if info.writable { RegionFlags::WRITE } else { RegionFlags::empty() };
+        let flags = RegionFlags::READ | write;
+        let part = |pages: &&SharedPages| Region::Bar(pages.part().bar) == info.region;
+        let Some(pages) = device.shared().filter(part).filter(|_| self.offers < MAX_OFFERS) else {
+            return Ok(region_answer(REGION_INFO, flags, index, info.size));
+        };
+        let whole = REGION_INFO + SPARSE_MMAP;
+        if room < whole {
+            return Ok(region_answer(whole, flags, index, info.size));
+        }
+        self.offers += 1;
+        *shared = Some(pages.clone());
+        let flags = flags | RegionFlags::MMAP | RegionFlags::CAPS;
+        let mut answer = region_answer(whole, flags, index, info.size);
+        // No other capability follows; one area.
+        answer.extend_from_slice(&words(&[CAP_SPARSE_MMAP, 0, 1, 0]));
+        answer.extend_from_slice(&pages.part().offset.to_ne_bytes());
+        answer.extend_from_slice(&pages.part().len.to_ne_bytes());
         Ok(answer)
     }
 
@@ -235,22 +300,18 @@ fn device_info(payload: &[u8]) -> Answer {
     Ok(words(&[16, flags.bits(), NUM_REGIONS, NUM_IRQS]))
 }
 
-fn region_info(payload: &[u8], regions: &[RegionInfo]) -> Answer {
-    let mut fields = exactly(payload, 32)?;
-    let (argsz, _flags) = fields.u32().zip(fields.u32()).ok_or(Errno::INVAL)?;
-    let index = fields.u32().ok_or(Errno::INVAL)?;
-    if argsz < 32 || index >= NUM_REGIONS {
-        return Err(Errno::INVAL);
-    }
-    let known = regions.iter().find(|info| region_index(info.region) == index);
-    let flags = known.map_or(RegionFlags::empty(), |info| {
-        let write = if info.writable { RegionFlags::WRITE } else { RegionFlags::empty() };
-        RegionFlags::READ | write
-    });
-    let mut answer = words(&[32, flags.bits(), index, 0]);
-    answer.extend_from_slice(&known.map_or(0, |info| info.size).to_ne_bytes());
+/// Bytes of a region's description, and of the capability that may follow it.
+const REGION_INFO: usize = 32;
+const SPARSE_MMAP: usize = 32;
+
+/// A region's description without its capabilities; `whole` is its length with them.
+fn region_answer(whole: usize, flags: RegionFlags, index: u32, size: u64) -> Vec<u8> {
+    let capabilities = if flags.contains(RegionFlags::CAPS) { REGION_INFO as u32 } else { 0 };
+    let mut answer = words(&[whole as u32, flags.bits(), index, capabilities]);
+    answer.extend_from_slice(&size.to_ne_bytes());
+    // Where the region begins in the file that is mapped.
     answer.extend_from_slice(&0u64.to_ne_bytes());
-    Ok(answer)
+    answer
 }
 
 fn irq_info(payload: &[u8], vectors: u16) -> Answer {

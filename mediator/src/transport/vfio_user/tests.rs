@@ -10,13 +10,14 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::client::{Client, ClientError};
 use super::*;
 use crate::memory::{GuestRam, MemoryQuota, PAGE, sealed_memfd};
-use crate::{Region, RegionInfo};
+use crate::{Mappable, Region, RegionInfo};
 
 /// A device whose BAR 0 is plain memory; register 0x100 copies guest memory, 0x104 signals vector 0.
 struct Plain {
     ram: GuestRam,
     bar: Vec<u8>,
     interrupt: Option<Interrupt>,
+    shared: SharedPages,
 }
 
 const REGIONS: [RegionInfo; 2] = [
@@ -27,13 +28,18 @@ const REGIONS: [RegionInfo; 2] = [
 impl Plain {
     fn new() -> Self {
         let ram = GuestRam::new(MemoryQuota::default());
-        Self { ram, bar: vec![0; 4 << 20], interrupt: None }
+        let part = Mappable { bar: 0, offset: 2 << 20, len: 1 << 20 };
+        let shared = SharedPages::new(part).unwrap();
+        Self { ram, bar: vec![0; 4 << 20], interrupt: None, shared }
     }
 }
 
 impl Device for Plain {
     fn regions(&self) -> &[RegionInfo] {
         &REGIONS
+    }
+    fn shared(&self) -> Option<&SharedPages> {
+        Some(&self.shared)
     }
     fn max_maps(&self) -> u16 {
         128
@@ -53,6 +59,11 @@ impl Device for Plain {
                 let mut word = [0; 4];
                 self.ram.read(GuestAddress(0x1000), &mut word).unwrap();
                 self.ram.write(GuestAddress(0x2000), &word).unwrap();
+            }
+            // The first word of what is shared, to a register.
+            0x108 => {
+                let word = self.shared.load_u32(0).unwrap().to_le_bytes();
+                self.bar[0x108..0x10C].copy_from_slice(&word);
             }
             0x104 => self.interrupt.as_ref().unwrap().signal().unwrap(),
             _ => {}
@@ -183,6 +194,19 @@ fn a_vm_uses_its_device() {
         assert_eq!(vm.read_u32(0, 0x1000).unwrap(), 0x5A5A_5A5A);
     });
     assert!(matches!(end, Disconnect::Closed), "{end}");
+}
+
+#[test]
+fn a_vm_maps_a_part_of_its_device() {
+    with_device(|mut vm| {
+        vm.version().unwrap();
+        let (part, file) = vm.mappable(0).unwrap();
+        assert_eq!(part, Mappable { bar: 0, offset: 2 << 20, len: 1 << 20 });
+        rustix::io::pwrite(&file, b"mine", part.offset).unwrap();
+        vm.write_u32(0, 0x108, 0).unwrap();
+        assert_eq!(vm.read_u32(0, 0x108).unwrap().to_le_bytes(), *b"mine");
+        assert!(vm.mappable(1).is_err());
+    });
 }
 
 #[test]

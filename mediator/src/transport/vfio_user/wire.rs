@@ -20,6 +20,9 @@ pub(super) const NUM_IRQS: u32 = 5;
 /// The one kind that devices here have.
 pub(super) const IRQ_MSI: u32 = 1;
 
+/// The capability (number and version) that says which parts of a region can be mapped (`linux/vfio.h`).
+pub(super) const CAP_SPARSE_MMAP: u32 = 1 << 16 | 1;
+
 /// A command's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Command(pub u16);
@@ -66,6 +69,8 @@ bitflags! {
     pub(super) struct RegionFlags: u32 {
         const READ = 1;
         const WRITE = 1 << 1;
+        const MMAP = 1 << 2;
+        const CAPS = 1 << 3;
     }
 
     /// DEVICE_GET_IRQ_INFO's flags.

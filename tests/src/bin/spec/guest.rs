@@ -1,6 +1,7 @@
 //! What a stock guest shows: Debian's kernel with its own i915, on the software GPU.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -29,12 +30,21 @@ pub(crate) fn configuration(names: &[&str]) -> String {
     text
 }
 
-/// The daemon's own memory in bytes: what no file stands behind, so not its guests' memory.
+/// The daemon's own memory in bytes: what no file stands behind, so not its guests' memory, and the files that it shares
+/// with VMMs, which are the only memfds that it keeps open.
 pub(crate) fn resident(vgate: &Vgate) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{}/status", vgate.pid()))?;
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
     let kib = line.and_then(|line| line.split_whitespace().next()).context("no RssAnon")?;
-    Ok(kib.parse::<f64>()? * 1024.0)
+    let mut shared = 0;
+    for entry in fs::read_dir(format!("/proc/{}/fd", vgate.pid()))? {
+        // One that was closed meanwhile is no file any more.
+        let path = entry?.path();
+        if fs::read_link(&path).is_ok_and(|to| to.to_string_lossy().starts_with("/memfd:")) {
+            shared += fs::metadata(&path).map_or(0, |file| file.blocks() * 512);
+        }
+    }
+    Ok(kib.parse::<f64>()? * 1024.0 + shared as f64)
 }
 
 pub(crate) fn measure() -> Result<Vec<Measured>> {

@@ -5,11 +5,13 @@ use rustix::event::EventfdFlags;
 
 use super::super::wire::{HEADER, Header};
 use super::*;
+use crate::{Mappable, RegionInfo};
 
 /// Notes what it is asked for.
 #[derive(Default)]
 struct Recorder {
     calls: Vec<String>,
+    shared: Option<SharedPages>,
 }
 
 const REGIONS: [RegionInfo; 3] = [
@@ -21,6 +23,9 @@ const REGIONS: [RegionInfo; 3] = [
 impl Device for Recorder {
     fn regions(&self) -> &[RegionInfo] {
         &REGIONS
+    }
+    fn shared(&self) -> Option<&SharedPages> {
+        self.shared.as_ref()
     }
     fn vectors(&self) -> u16 {
         2
@@ -64,11 +69,13 @@ fn message(command: Command, flags: Flags, payload: Vec<u8>, fds: Vec<OwnedFd>) 
 struct Rig {
     session: Session,
     device: Recorder,
+    /// What came with the last answer.
+    shared: Option<SharedPages>,
 }
 
 impl Rig {
     fn new() -> Self {
-        let mut rig = Self { session: Session::default(), device: Recorder::default() };
+        let mut rig = Self { session: Session::default(), device: Recorder::default(), shared: None };
         rig.ask(Command::VERSION, vec![0; 4], vec![]).unwrap();
         rig
     }
@@ -81,8 +88,10 @@ impl Rig {
         fds: Vec<OwnedFd>,
     ) -> Result<Vec<u8>, i32> {
         let message = message(command, Flags::empty(), payload, fds);
-        let reply = self.session.handle(message, &mut self.device).unwrap().unwrap();
+        let Reply { bytes: reply, shared } =
+            self.session.handle(message, &mut self.device).unwrap().unwrap();
         let header = Header::parse(&reply).unwrap();
+        self.shared = shared;
         assert_eq!((header.id, header.command, header.size as usize), (9, command, reply.len()));
         assert!(header.flags.contains(Flags::REPLY));
         if header.flags.contains(Flags::ERROR) {
@@ -122,7 +131,7 @@ fn version_comes_first_and_once() {
     assert!(matches!(session.handle(early, &mut device), Err(Disconnect::BeforeVersion(13))));
     assert!(device.calls.is_empty());
 
-    let mut rig = Rig { session: Session::default(), device };
+    let mut rig = Rig { session: Session::default(), device, shared: None };
     for wrong in [
         vec![],
         vec![0; 3],
@@ -221,6 +230,28 @@ fn accesses_outside_a_region_are_refused() {
     let long = [access(0, 0, 4), vec![0]].concat();
     assert_eq!(rig.ask(Command::REGION_READ, long, vec![]), EINVAL);
     assert!(rig.calls().is_empty());
+}
+
+#[test]
+fn memory_is_offered_to_who_has_room_for_the_answer_and_a_few_times_only() {
+    let mut rig = Rig::new();
+    let part = Mappable { bar: 0, offset: PAGE, len: 2 * PAGE };
+    rig.device.shared = Some(SharedPages::new(part).unwrap());
+    let mut ask = |argsz: u32, index: u32| {
+        let payload = words(&[argsz, 0, index, 0, 0, 0, 0, 0]);
+        let answer = rig.ask(Command::DEVICE_GET_REGION_INFO, payload, vec![]).unwrap();
+        let word = |n: usize| u32::from_ne_bytes(answer[n * 4..][..4].try_into().unwrap());
+        (answer.len(), word(0), word(1), word(3), rig.shared.take().map(|pages| pages.part()))
+    };
+    // The length of the whole answer tells the VMM to ask again.
+    assert_eq!(ask(32, 0), (32, 64, 3, 0, None));
+    assert_eq!(ask(63, 0), (32, 64, 3, 0, None));
+    assert_eq!(ask(64, 7), (32, 32, 3, 0, None));
+    assert_eq!(ask(64, 3), (32, 32, 0, 0, None));
+    for _ in 0..MAX_OFFERS {
+        assert_eq!(ask(u32::MAX, 0), (64, 64, 0xF, 32, Some(part)));
+    }
+    assert_eq!(ask(64, 0), (32, 32, 3, 0, None));
 }
 
 #[test]
@@ -363,7 +394,7 @@ proptest! {
         let payload: Vec<u8> = words.iter().flat_map(|w| w.to_ne_bytes()).collect();
         let payload = payload[..payload.len() - tail].to_vec();
         let message = message(Command(command), Flags::empty(), payload, eventfds(fds));
-        let reply = rig.session.handle(message, &mut rig.device).unwrap().unwrap();
+        let reply = rig.session.handle(message, &mut rig.device).unwrap().unwrap().bytes;
         let size = Header::parse(&reply).unwrap().size;
         prop_assert_eq!(size as usize, reply.len());
     }
