@@ -39,8 +39,8 @@ pub use silicon::{
 pub use time::{Clock, Time};
 pub use verdict::Reason;
 pub use virtual_gpu::{
-    Effects, Mappable, Place, Plane, Plug, Region, RegionInfo, Reset, ScanOut, UnknownAccess, Vector,
-    VirtualGpu,
+    Effects, Mappable, Place, Plane, Plug, Region, RegionInfo, Reset, ScanOut, UnknownAccess,
+    Vector, VirtualGpu,
 };
 pub use vm::{
     Details, DeviceFactory, DeviceSetup, NoAnswer, Quotas, VmCounters, VmHandle, VmState,

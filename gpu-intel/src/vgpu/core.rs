@@ -32,6 +32,7 @@ pub(crate) struct Counters {
     pub(crate) register_reads: u64,
     pub(crate) register_writes: u64,
     pub(crate) unknown_accesses: u64,
+    pub(crate) side_band_accesses: u64,
     pub(crate) ggtt_writes: u64,
     pub(crate) aperture_accesses: u64,
     pub(crate) submissions: u64,

@@ -31,8 +31,8 @@ use std::time::Duration;
 
 use mediator::memory::SharedPages;
 use mediator::{
-    Effects, GuestRam, JobEnd, JobId, Mappable, Place, Plug, Reason, Region, RegionInfo, Reset, ScanOut,
-    Time, UnknownAccess, VirtualGpu,
+    Effects, GuestRam, JobEnd, JobId, Mappable, Place, Plug, Reason, Region, RegionInfo, Reset,
+    ScanOut, Time, UnknownAccess, VirtualGpu,
 };
 
 use self::context::ContextImage;
@@ -102,6 +102,7 @@ impl Vgpu {
         if at < u64::from(registers::WINDOW) {
             let at = at as u32;
             self.core.counters.register_reads += 1;
+            self.core.counters.side_band_accesses += u64::from(display::is_side_band(at));
             self.core.read_register(at, self.core.registers.lookup(RegisterOffset(at)), now)
         } else {
             at.checked_sub(ggtt::IN_BAR0).map_or(0, |offset| self.core.ggtt.read(offset))
@@ -110,8 +111,10 @@ impl Vgpu {
 
     fn write_bar0(&mut self, at: u64, value: u32, fx: &mut Effects<Batch>) {
         if at < u64::from(registers::WINDOW) {
+            let at = at as u32;
             self.core.counters.register_writes += 1;
-            self.write_register(at as u32, value, fx);
+            self.core.counters.side_band_accesses += u64::from(display::is_side_band(at));
+            self.write_register(at, value, fx);
         } else if let Some(offset) = at.checked_sub(ggtt::IN_BAR0) {
             self.core.counters.ggtt_writes += 1;
             self.core.ggtt.write(offset, value);
@@ -496,6 +499,7 @@ impl VirtualGpu<Batch> for Vgpu {
             ("register_reads", c.register_reads),
             ("register_writes", c.register_writes),
             ("unknown_accesses", c.unknown_accesses),
+            ("side_band_accesses", c.side_band_accesses),
             ("ggtt_writes", c.ggtt_writes),
             ("ggtt_bytes", self.core.ggtt.allocated()),
             ("aperture_accesses", c.aperture_accesses),

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use mediator::memory::{SealPolicy, SharedPages};
 use mediator::transport::vfio_user::client::Client;
 use mediator::{
-    Clock, ContextKey, DeviceSetup, Effects, EngineId, GuestAddress, Job, JobEnd, JobId, Mappable, Mediator,
-    NullSilicon, Place, Plane, Plug, Quotas, Reason, Region, RegionInfo, Reset, ScanOut, SpaceRoot,
-    Time, UnknownAccess, Vector, VirtualGpu, VmConfig, VmHandle, VmState, Weight,
+    Clock, ContextKey, DeviceSetup, Effects, EngineId, GuestAddress, Job, JobEnd, JobId, Mappable,
+    Mediator, NullSilicon, Place, Plane, Plug, Quotas, Reason, Region, RegionInfo, Reset, ScanOut,
+    SpaceRoot, Time, UnknownAccess, Vector, VirtualGpu, VmConfig, VmHandle, VmState, Weight,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -212,7 +212,17 @@ impl World {
             let peek = GuestAddress(0);
             let out = Vec::new();
             let plug = Plug::In(None);
-            Ok(Box::new(Toy { setup, next: 0, out, done: 0, faults: 0, killed: 0, peek, plug, shared: None }))
+            Ok(Box::new(Toy {
+                setup,
+                next: 0,
+                out,
+                done: 0,
+                faults: 0,
+                killed: 0,
+                peek,
+                plug,
+                shared: None,
+            }))
         };
         self.mediator.add_vm(config, toy).unwrap()
     }

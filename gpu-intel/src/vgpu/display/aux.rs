@@ -36,6 +36,12 @@ const LINK_STATUS: &[u8] = &[0x01, 0x00, 0x77, 0x77, 0x01, 0x03, 0x00, 0x00];
 const KEPT: std::ops::Range<u32> = 0x100..0x120;
 const POWER: u32 = 0x600;
 
+/// Whether a register of BAR0 is one of the side band's: control or data of a port.
+pub(crate) fn is_side_band(at: u32) -> bool {
+    let within = at.wrapping_sub(CONTROL);
+    within < 0x400 && within & 0xFF <= MESSAGE as u32
+}
+
 /// The monitor.
 #[derive(Debug)]
 pub(super) struct Sink {

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use mediator::{Plug, ScanOut, Time};
 
+pub(crate) use self::aux::is_side_band;
+
 use self::aux::Sink;
 use self::planes::{LiveCursor, LivePlane};
 use super::ggtt::Ggtt;

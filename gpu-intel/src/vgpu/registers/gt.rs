@@ -159,7 +159,8 @@ pub(super) const GT: &[Register] = &[
     read_only(0x7_8044, "PVINFO_MAPPABLE_SIZE", super::super::ggtt::MAPPABLE_SIZE),
     read_only(0x7_8048, "PVINFO_UNMAPPABLE_BASE", super::super::ggtt::UNMAPPABLE_BASE),
     read_only(0x7_804C, "PVINFO_UNMAPPABLE_SIZE", super::super::ggtt::UNMAPPABLE_SIZE),
-    read_only(0x7_8050, "PVINFO_FENCES", 32),
+    // Fewer than there are, as in each of GVT-g's types: a driver writes all that it has, twice, before it uses one.
+    read_only(0x7_8050, "PVINFO_FENCES", 4),
     memory(0x7_8804, "PVINFO_DISPLAY_READY"),
     memory(0x7_8808, "PVINFO_RESERVED").times(4, 4),
     behaves(0x7_8818, "PVINFO_G2V_NOTIFY", GuestToHost),

@@ -17,8 +17,8 @@ use rustix::net::{
 };
 
 use super::wire::{
-    CAP_SPARSE_MMAP, Command, Fields, Flags, HEADER, Header, IRQ_MSI, MAX_DATA, MAX_FDS, MAX_MESSAGE, MapFlags,
-    SetIrqFlags, UnmapFlags, region_index,
+    CAP_SPARSE_MMAP, Command, Fields, Flags, HEADER, Header, IRQ_MSI, MAX_DATA, MAX_FDS,
+    MAX_MESSAGE, MapFlags, SetIrqFlags, UnmapFlags, region_index,
 };
 use crate::{GuestAddress, Mappable, Place, Region, Vector};
 

@@ -13,8 +13,8 @@ use rustix::net::{
 };
 
 use super::wire::{MAX_FDS, MAX_MESSAGE};
-use crate::memory::SharedPages;
 use super::{Disconnect, Framer, Message, Reply};
+use crate::memory::SharedPages;
 
 /// Bytes of answers that may wait for the VMM to read them.
 const MAX_UNREAD: usize = 4 << 20;

@@ -4,8 +4,8 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::wire::{
-    CAP_SPARSE_MMAP, Command, DeviceFlags, Fields, Flags, IRQ_MSI, IrqFlags, MAX_DATA, MAX_FDS, MapFlags, NUM_IRQS,
-    NUM_REGIONS, RegionFlags, SetIrqFlags, UnmapFlags, region, region_index,
+    CAP_SPARSE_MMAP, Command, DeviceFlags, Fields, Flags, IRQ_MSI, IrqFlags, MAX_DATA, MAX_FDS,
+    MapFlags, NUM_IRQS, NUM_REGIONS, RegionFlags, SetIrqFlags, UnmapFlags, region, region_index,
 };
 use super::{Device, Disconnect, Interrupt, Message};
 use crate::memory::{GuestAddress, MapRequest, PAGE, SharedPages};

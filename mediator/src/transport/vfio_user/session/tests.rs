@@ -75,7 +75,8 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        let mut rig = Self { session: Session::default(), device: Recorder::default(), shared: None };
+        let mut rig =
+            Self { session: Session::default(), device: Recorder::default(), shared: None };
         rig.ask(Command::VERSION, vec![0; 4], vec![]).unwrap();
         rig
     }
