@@ -55,7 +55,7 @@ type Argument = [String; 2];
 fn arguments(socket: &Path, Memory(mib): Memory) -> anyhow::Result<Vec<Argument>> {
     let path = socket.to_str().with_context(|| format!("{}: not UTF-8", socket.display()))?;
     // Its writes wait for their effect: posted ones through the aperture could be overtaken by the guest's own reads of
-    // its memory.
+    // its memory, and by its stores to the GGTT, which is mapped.
     let device = serde_json::json!({
         "driver": "vfio-user-pci",
         "socket": { "type": "unix", "path": path },

@@ -34,15 +34,16 @@ pub(super) const DISPLAY: &[Register] = &[
     memory(0x4_5520, "DC_STATE_DEBUG"),
     answers(0x4_5008, "DBUF_CTL", enable_answered),
     read_only(0x4_2000, "FUSE_STATUS", 1 << 31 | 1 << 27 | 1 << 26 | 1 << 25),
-    memory(0x4_6000, "CDCLK_CTL"),
-    answers(0x4_6010, "LCPLL1_CTL", enable_answered),
+    // The core display clock runs when the driver comes, as after a video BIOS: 337.5 MHz of DPLL 0's 8.1 GHz.
+    memory(0x4_6000, "CDCLK_CTL").reset(2 << 26 | 0x2A1),
+    answers(0x4_6010, "LCPLL1_CTL", enable_answered).reset(1 << 31 | 1 << 30),
     answers(0x4_6014, "LCPLL2_CTL", enable_answered),
     memory(0x4_6020, "SPLL_CTL"),
     memory(0x4_6040, "WRPLL_CTL").times(2, 0x20),
     memory(0x4_6408, "NDE_RSTWRN_OPT"),
     memory(0x4_6430, "CHICKEN_DCPR_1"),
     read_only(0x6_C060, "DPLL_STATUS", 0x0101_0101),
-    memory(0x6_C058, "DPLL_CTRL1"),
+    memory(0x6_C058, "DPLL_CTRL1").reset(2 << 1 | 1),
     memory(0x6_C05C, "DPLL_CTRL2"),
     memory(0x6_C040, "DPLL_CFGCR").times(6, 4),
     memory(0x4_6100, "PORT_CLK_SEL").times(5, 4),
@@ -51,7 +52,8 @@ pub(super) const DISPLAY: &[Register] = &[
     memory(0x4_6530, "CLKGATE_DIS_4").times(4, 4),
     behaves(0x4_4070, "TIMESTAMP_CTR", MicrosecondTimestamp),
     memory(0x4_4084, "TIMESTAMP_OVERRIDE"),
-    memory(0x5_1000, "DFSM"),
+    // One monitor needs one pipe: B (bit 21) and C (bit 28) are fused off, and drivers leave them alone.
+    read_only(0x5_1000, "DFSM", 1 << 28 | 1 << 21),
     // Display clock gating, chickens, arbiter.
     memory(0x4_2004, "CHICKEN_42004"),
     memory(0x4_2014, "ILK_DISPLAY_CHICKEN_42014"),
@@ -131,7 +133,10 @@ pub(super) const DISPLAY: &[Register] = &[
     memory(0x8_F000, "DMC_8F000").times(0x400, 4),
     memory(0x8_0000, "DMC_PROGRAM").times(0xC00, 4),
     // Scratch registers of the video BIOS.
-    memory(0x4_F000, "SWF").times(0x40, 4),
+    memory(0x4_F000, "SWF").times(0x18, 4),
+    // The video BIOS leaves a mark that it has set up the display's clocks.
+    memory(0x4_F060, "SWF_18").reset(1),
+    memory(0x4_F064, "SWF_19").times(0x27, 4),
 ];
 
 /// Registers that each of the pipes A, B and C has: the first pipe's base, bytes from pipe to pipe, and the registers.
