@@ -1,11 +1,14 @@
 //! Guests come, restart and die; vgate serves on, and keeps nothing of them.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use mediator::control::protocol::State;
-use vgate_tests::{Guest, Image, Qemu, Vgate};
+use vgate_tests::{Guest, Image, Qemu, Vgate, complaints, shows_what_was_printed};
 
 /// How much more anonymous memory the daemon may have after a guest than before: allocators keep some.
 const SLACK_KIB: u64 = 4 << 10;
@@ -92,6 +95,91 @@ fn a_rebooted_guest_and_a_killed_qemu_leave_vgate_serving_and_as_it_was() -> Res
     other.wait_step("check:stores")?;
     vgate.still_runs()?;
     drop((again, other));
+    vgate.stop()
+}
+
+/// QEMU's own control socket.
+struct Monitor(BufReader<UnixStream>);
+
+impl Monitor {
+    fn connect(path: &Path) -> Result<Self> {
+        let stream = UnixStream::connect(path)?;
+        stream.set_read_timeout(Some(Duration::from_secs(120)))?;
+        let mut monitor = Self(BufReader::new(stream));
+        monitor.say("{\"execute\":\"qmp_capabilities\"}")?;
+        Ok(monitor)
+    }
+
+    fn say(&mut self, command: &str) -> Result<()> {
+        Ok(self.0.get_mut().write_all(command.as_bytes())?)
+    }
+
+    /// Waits for a line that holds `text`.
+    fn wait_for(&mut self, text: &str) -> Result<()> {
+        for line in self.0.by_ref().lines() {
+            if line?.contains(text) {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("QEMU's control socket closed before {text} came")
+    }
+}
+
+/// The firmware's S3 resets every device, so that the driver has to bring all of it back; idle sleep resets none.
+#[test]
+fn a_guest_that_slept_finds_its_gpu_and_its_picture_again() -> Result<()> {
+    let mut vgate = Vgate::for_vms("lifecycle-sleep", &[("guest", "1024x768")])?;
+    let sleeps = ["suspend", "suspend", "freeze"];
+    let folder = tempfile::tempdir()?;
+    let qmp = folder.path().join("qmp");
+    let mut steps = "modules,font,console,check:stores,sleep:1,wait:seen".to_owned();
+    for sleep in sleeps {
+        steps += &format!(",{sleep},check:stores,sleep:1,wait:seen");
+    }
+    let image = Image::build("6.12")?;
+    let mut guest = Qemu::new("lifecycle-sleep", &image)
+        .memory(1024)
+        .gpu(&vgate, "guest")
+        .argument("-global")
+        .argument("ICH9-LPC.disable_s3=0")
+        .argument("-qmp")
+        .argument(format!("unix:{},server=on,wait=off", qmp.display()))
+        .kernel_argument("vgate.timeout=300")
+        .steps(&format!("{steps},dmesg"))
+        .start()?;
+    guest.wait_step_within("sleep:1", Duration::from_secs(300))?;
+    let picture = vgate.screenshot("guest")?;
+    shows_what_was_printed(&guest, &picture)?;
+    let before = settled(&vgate, &Holdings::of(vgate.pid())?)?;
+    let mut resets = vgate.show("guest")?.summary.resets;
+    let mut monitor = Monitor::connect(&qmp)?;
+    guest.send("seen")?;
+    for sleep in sleeps {
+        if sleep == "freeze" {
+            std::thread::sleep(Duration::from_secs(5));
+            guest.send("wake up")?;
+        } else {
+            monitor.wait_for("\"SUSPEND\"")?;
+            std::thread::sleep(Duration::from_secs(1));
+            monitor.say("{\"execute\":\"system_wakeup\"}")?;
+        }
+        guest.wait_step(sleep)?;
+        guest.wait_step("sleep:1")?;
+        ensure!(vgate.screenshot("guest")? == picture, "another picture after {sleep}");
+        let now = vgate.show("guest")?.summary.resets;
+        println!("{sleep}: {} device resets", now - resets);
+        assert_eq!(now > resets, sleep != "freeze", "{sleep}");
+        resets = now;
+        guest.send("seen")?;
+    }
+    let after = settled(&vgate, &before)?;
+    println!("before {before:?}\nafter  {after:?}");
+    assert_eq!((after.descriptors, after.mappings), (before.descriptors, before.mappings));
+    ensure!(after.anonymous_kib <= before.anonymous_kib + SLACK_KIB, "memory is kept");
+    guest.wait_step("dmesg")?;
+    assert_eq!(complaints(&guest)?, Vec::<String>::new());
+    guest.wait_end()?;
+    vgate.still_runs()?;
     vgate.stop()
 }
 

@@ -12,6 +12,8 @@
 //! | `sleep:S` | waits S seconds, a fraction too |
 //! | `wait:WORD` | waits until a line WORD comes in by the serial port |
 //! | `idle` | waits for ever |
+//! | `suspend` | sleeps in S3 until its VMM wakes it up |
+//! | `freeze` | sleeps in S0 (idle) until something comes in by the serial port |
 //! | `reboot` | restarts the guest, which begins again with the first step |
 //! | `crash` | crashes the kernel |
 //! | `poweroff` | powers the guest off, as the end of the steps does |
@@ -69,11 +71,29 @@ fn run(step: &str, command_line: &CommandLine) -> Result<()> {
         "idle" => loop {
             std::thread::sleep(Duration::from_secs(3600));
         },
+        "suspend" => suspend(),
+        "freeze" => freeze(),
         "reboot" => power(RebootCommand::Restart),
         "poweroff" => power(RebootCommand::PowerOff),
         "crash" => fs::write("/proc/sysrq-trigger", "c").context("/proc/sysrq-trigger"),
         _ => bail!("no such step"),
     }
+}
+
+/// Returns when the guest has woken up.
+fn suspend() -> Result<()> {
+    set("/sys/power/mem_sleep", "deep")?;
+    set("/sys/power/state", "mem")
+}
+
+fn freeze() -> Result<()> {
+    set("/sys/class/tty/ttyS0/power/wakeup", "enabled")?;
+    set("/sys/power/state", "freeze")?;
+    set("/sys/class/tty/ttyS0/power/wakeup", "disabled")
+}
+
+fn set(path: &str, value: &str) -> Result<()> {
+    fs::write(path, value).with_context(|| path.to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration> {
