@@ -125,11 +125,12 @@ impl Monitor {
     }
 }
 
-/// The firmware's S3 resets every device, so that the driver has to bring all of it back; idle sleep resets none.
+/// Waking from S3 resets every device, so that the driver has to bring all of it back; idle sleep resets none. One S3 only:
+/// after it QEMU's machine neither sleeps again nor powers off, with or without a GPU.
 #[test]
 fn a_guest_that_slept_finds_its_gpu_and_its_picture_again() -> Result<()> {
     let mut vgate = Vgate::for_vms("lifecycle-sleep", &[("guest", "1024x768")])?;
-    let sleeps = ["suspend", "suspend", "freeze"];
+    let sleeps = ["freeze", "suspend"];
     let folder = tempfile::tempdir()?;
     let qmp = folder.path().join("qmp");
     let mut steps = "modules,font,console,check:stores,sleep:1,wait:seen".to_owned();
@@ -178,7 +179,7 @@ fn a_guest_that_slept_finds_its_gpu_and_its_picture_again() -> Result<()> {
     ensure!(after.anonymous_kib <= before.anonymous_kib + SLACK_KIB, "memory is kept");
     guest.wait_step("dmesg")?;
     assert_eq!(complaints(&guest)?, Vec::<String>::new());
-    guest.wait_end()?;
+    guest.kill9()?;
     vgate.still_runs()?;
     vgate.stop()
 }
