@@ -257,6 +257,9 @@ impl Silicon for StampedSilicon {
     fn resume(&self, engine: EngineId, ticket: Ticket) -> Result<(), SiliconError> {
         self.inner.resume(engine, ticket)
     }
+    fn recall(&self, engine: EngineId, vm: VmId, job: JobId) -> Option<JobEnd> {
+        self.inner.recall(engine, vm, job)
+    }
     fn kill(&self, engine: EngineId, vm: VmId, job: JobId, why: Reason) {
         self.inner.kill(engine, vm, job, why);
     }

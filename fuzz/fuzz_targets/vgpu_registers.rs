@@ -17,6 +17,8 @@ enum End {
     Done,
     Fault,
     Killed,
+    Suspended,
+    Withdrawn,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -174,6 +176,8 @@ fuzz_target!(|input: (u8, Vec<Step>)| {
                     End::Done => JobEnd::Done,
                     End::Fault => JobEnd::Fault(why),
                     End::Killed => JobEnd::Killed(why),
+                    End::Suspended => JobEnd::Suspended,
+                    End::Withdrawn => JobEnd::Withdrawn,
                 };
                 machine.act(|vgpu, fx| vgpu.finished(job, end, fx));
             }

@@ -39,6 +39,7 @@ pub(crate) struct Counters {
     pub(crate) interrupts: u64,
     pub(crate) engine_resets: u64,
     pub(crate) hangs: u64,
+    pub(crate) preemptions: u64,
     pub(crate) ring_commands_skipped: u64,
     pub(crate) ring_writes_dropped: u64,
     pub(crate) page_table_notices: u64,
@@ -445,6 +446,10 @@ impl Host for RingBus<'_, '_> {
             work: batch,
         });
         id
+    }
+
+    fn recall(&mut self, job: JobId) {
+        self.fx.recall.push(job);
     }
 
     fn copy_batch(&mut self, engine: Engine, at: u64) -> Result<Vec<u32>, Reason> {

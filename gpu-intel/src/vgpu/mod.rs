@@ -40,7 +40,7 @@ use self::execlist::{CSB_ENTRIES, Next, Turn};
 use self::interrupts::{EngineEvent, Event};
 use self::pci::PciConfig;
 use self::registers::{Behaviour, Class};
-use self::ring::{Active, EngineState, Progress};
+use self::ring::{Active, EngineState, Progress, Returned};
 use crate::address::RegisterOffset;
 use crate::engine::Engine;
 use crate::platform::Platform;
@@ -151,13 +151,13 @@ impl Vgpu {
         loop {
             self.publish(engine, &turn, fx);
             let started = match turn.next {
-                Next::Same => return,
                 Next::Idle => {
                     self.engine(engine).active = None;
                     return;
                 }
                 Next::Start(descriptor) => self.start(engine, descriptor, fx.now),
                 Next::Extend(descriptor) => self.extend(engine, descriptor, fx.now),
+                Next::Preempt => Ok(()),
             };
             if let Err(reason) = started {
                 self.hang(engine, reason, fx);
@@ -187,12 +187,13 @@ impl Vgpu {
             // MI_BATCH_BUFFER_START into the GGTT: the ring interpreter takes the private copy.
             commands.extend([0x31 << 23 | 1, at.0 as u32, 0]);
         }
-        commands.extend(image.commands(ggtt, ram)?);
+        let ring = image.commands(ggtt, ram)?;
         let (start, head, tail) = image.ring();
         for (at, value) in [(0x38, start), (0x34, head), (0x30, tail)] {
             self.core.registers.set(engine.base() + at, value);
         }
-        self.engine(engine).active = Some(Active::new(engine, descriptor, image, commands, now));
+        self.engine(engine).active =
+            Some(Active::new(engine, descriptor, image, commands, &ring, now));
         Ok(())
     }
 
@@ -218,16 +219,18 @@ impl Vgpu {
             return None;
         }
         let mut active = self.engine(engine).active.take()?;
-        let progress = active.run(&mut bus(&mut self.core, fx, engine, &active));
+        let others_wait = self.engine(engine).lists.wants_switch();
+        let progress = active.run(others_wait, &mut bus(&mut self.core, fx, engine, &active));
         self.engine(engine).waiting = matches!(progress, Ok(Progress::Waiting));
         match progress {
             Ok(Progress::Complete) => {
-                active
-                    .image
-                    .save(&self.core.ram, ticks(fx.now).wrapping_sub(ticks(active.began)) as u32);
-                let (_, _, tail) = active.image.ring();
-                self.core.registers.set(engine.base() + 0x34, tail);
+                self.leave(engine, &active, fx.now);
                 Some(self.engine(engine).lists.complete())
+            }
+            Ok(Progress::Interrupted) => {
+                self.leave(engine, &active, fx.now);
+                self.core.counters.preemptions += 1;
+                Some(self.engine(engine).lists.preempted())
             }
             Ok(Progress::Blocked | Progress::Waiting) => {
                 self.engine(engine).active = Some(active);
@@ -239,6 +242,37 @@ impl Vgpu {
                 None
             }
         }
+    }
+
+    /// The active context's batch came back, with the rest of it in the image.
+    fn interrupted(&mut self, engine: Engine, fx: &mut Effects<Batch>) -> Option<Turn> {
+        let active = self.engine(engine).active.take()?;
+        self.leave(engine, &active, fx.now);
+        self.core.counters.preemptions += 1;
+        Some(self.engine(engine).lists.preempted())
+    }
+
+    /// Rings that wait may wait for what `but`, another engine, has just done.
+    fn look_again(&mut self, but: Engine, fx: &mut Effects<Batch>) {
+        for engine in Engine::ALL {
+            if engine != but
+                && self.engine(engine).waiting
+                && let Some(turn) = self.run(engine, fx)
+            {
+                self.take_turn(engine, turn, fx);
+            }
+        }
+    }
+
+    /// Saves the context that ran.
+    fn leave(&mut self, engine: Engine, active: &Active, now: Time) {
+        let head = active.head();
+        active.image.save(
+            &self.core.ram,
+            head,
+            ticks(now).wrapping_sub(ticks(active.began)) as u32,
+        );
+        self.core.registers.set(engine.base() + 0x34, head);
     }
 
     /// Writes status entries: to the registers and, as the guest reads them, to the status page; data first, then the
@@ -416,10 +450,15 @@ impl VirtualGpu<Batch> for Vgpu {
             self.engine(engine).active = Some(active);
             match outcome {
                 None => continue,
-                Some(Ok(())) => {
-                    if let Some(turn) = self.run(engine, fx) {
+                Some(Ok(returned)) => {
+                    let turn = match returned {
+                        Returned::Finished => self.run(engine, fx),
+                        Returned::Unfinished => self.interrupted(engine, fx),
+                    };
+                    if let Some(turn) = turn {
                         self.take_turn(engine, turn, fx);
                     }
+                    self.look_again(engine, fx);
                 }
                 Some(Err(reason)) => self.hang(engine, reason, fx),
             }
@@ -494,6 +533,7 @@ impl VirtualGpu<Batch> for Vgpu {
             ("interrupts", c.interrupts),
             ("engine_resets", c.engine_resets),
             ("hangs", c.hangs),
+            ("preemptions", c.preemptions),
             ("ring_commands_skipped", c.ring_commands_skipped),
             ("ring_writes_dropped", c.ring_writes_dropped),
             ("page_table_notices", c.page_table_notices),
