@@ -5,7 +5,7 @@
 use arbitrary::Arbitrary;
 use gpu_intel::driver::{Driver, FREE, MEMORY, Write};
 use gpu_intel::engine::Engine;
-use gpu_intel::{Platform, Vgpu};
+use gpu_intel::{Platform, Presence, Vgpu, VgpuConfig};
 use libfuzzer_sys::fuzz_target;
 use mediator::memory::PAGE;
 use mediator::{
@@ -133,7 +133,7 @@ fuzz_target!(|input: (u8, Vec<Step>)| {
     let (platform, steps) = input;
     let platform = Platform::ALL[usize::from(platform) % Platform::ALL.len()];
     let ram = memory();
-    let vgpu = Vgpu::new(platform, ram.clone(), vec![0; 128]).expect("a vGPU");
+    let vgpu = Vgpu::new(config, ram.clone()).expect("a vGPU");
     let mut machine = Machine { vgpu, now: 1_000_000, out: Vec::new() };
     let mut driver = None;
     for step in steps {

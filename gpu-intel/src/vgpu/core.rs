@@ -7,6 +7,7 @@ use std::io;
 
 use mediator::{Effects, GuestRam, Job, JobId, Plug, Reason, SpaceRoot, Time, Vector};
 
+use super::config::VgpuConfig;
 use super::context::{self, ContextImage};
 use super::display::{self, Display};
 use super::execlist::Descriptor;
@@ -20,7 +21,6 @@ use crate::command;
 use crate::command::streamer::{Bus, Fault, Notify, Space, StatusPage};
 use crate::engine::Engine;
 use crate::gtt::PageTableWalker;
-use crate::platform::Platform;
 use crate::silicon::Batch;
 
 /// Dwords of a privileged batch that are copied.
@@ -63,13 +63,13 @@ pub(crate) fn ticks(now: Time) -> u64 {
 }
 
 impl Core {
-    pub(crate) fn new(platform: Platform, ram: GuestRam, edid: Vec<u8>) -> io::Result<Self> {
+    pub(crate) fn new(config: VgpuConfig, ram: GuestRam) -> io::Result<Self> {
         let mut core = Self {
             ram,
-            registers: RegisterFile::new(platform)?,
+            registers: RegisterFile::new(config.platform, config.presence, config.aperture)?,
             ggtt: Ggtt::new()?,
             line: Line::default(),
-            display: Display::new(edid),
+            display: Display::new(config.edid),
             counters: Counters::default(),
             next_job: 0,
         };

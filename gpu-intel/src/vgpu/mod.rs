@@ -11,6 +11,7 @@
 //! The ring is interpreted here, on the vGPU's own state; only batch buffers go to silicon. So no privileged command
 //! of a guest ever reaches hardware, and the GGTT is private to each guest.
 
+mod config;
 mod context;
 mod core;
 mod display;
@@ -34,6 +35,7 @@ use mediator::{
     Time, UnknownAccess, VirtualGpu,
 };
 
+pub use self::config::{Aperture, Presence, VgpuConfig};
 use self::context::ContextImage;
 use self::core::{Core, RingBus, ticks};
 use self::execlist::{CSB_ENTRIES, Next, Turn};
@@ -54,13 +56,15 @@ const HOLD_INTERRUPT: Duration = Duration::from_micros(500);
 /// Offset of the interrupt and display registers, which a full reset of the GT leaves alone.
 const GT_REGISTERS_END: u32 = 0x4_4200;
 
-const REGIONS: [RegionInfo; 5] = [
-    RegionInfo { region: Region::Bar(0), size: pci::BAR0_SIZE, writable: true },
-    RegionInfo { region: Region::Bar(2), size: pci::BAR2_SIZE, writable: true },
-    RegionInfo { region: Region::Bar(4), size: pci::BAR4_SIZE, writable: true },
-    RegionInfo { region: Region::Rom, size: rom::SIZE as u64, writable: false },
-    RegionInfo { region: Region::Config, size: pci::SIZE as u64, writable: true },
-];
+fn regions(aperture: u64) -> [RegionInfo; 5] {
+    [
+        RegionInfo { region: Region::Bar(0), size: pci::BAR0_SIZE, writable: true },
+        RegionInfo { region: Region::Bar(2), size: aperture, writable: true },
+        RegionInfo { region: Region::Bar(4), size: pci::BAR4_SIZE, writable: true },
+        RegionInfo { region: Region::Rom, size: rom::SIZE as u64, writable: false },
+        RegionInfo { region: Region::Config, size: pci::SIZE as u64, writable: true },
+    ]
+}
 
 /// The virtual GPU of one guest.
 #[derive(Debug)]
@@ -70,20 +74,30 @@ pub struct Vgpu {
     config: PciConfig,
     rom: Vec<u8>,
     platform: Platform,
+    regions: [RegionInfo; 5],
+    /// Size of BAR2.
+    aperture: u64,
 }
 
 impl Vgpu {
-    /// A vGPU after power-on, over the guest's memory, with a monitor that has this EDID.
+    /// A vGPU after power-on, over the guest's memory.
     ///
     /// # Errors
     /// When the host has no address space for its tables.
-    pub fn new(platform: Platform, ram: GuestRam, edid: Vec<u8>) -> io::Result<Self> {
+    pub fn new(config: VgpuConfig, ram: GuestRam) -> io::Result<Self> {
+        let platform = config.platform;
+        let aperture = match config.presence {
+            Presence::Virtual => ggtt::APERTURE,
+            Presence::Bare => config.aperture.bytes(),
+        };
         Ok(Self {
-            core: Core::new(platform, ram, edid)?,
+            core: Core::new(config, ram)?,
             engines: std::array::from_fn(|_| EngineState::new()),
-            config: PciConfig::new(platform, rom::SIZE as u32),
+            config: PciConfig::new(platform, aperture, rom::SIZE as u32),
             rom: rom::image(platform),
             platform,
+            regions: regions(aperture),
+            aperture,
         })
     }
 
@@ -384,7 +398,7 @@ fn dwords(
 
 impl VirtualGpu<Batch> for Vgpu {
     fn regions(&self) -> &[RegionInfo] {
-        &REGIONS
+        &self.regions
     }
 
     fn read(&mut self, at: Place, to: &mut [u8], fx: &mut Effects<Batch>) {
@@ -501,7 +515,7 @@ impl VirtualGpu<Batch> for Vgpu {
             *self.engine(engine) = EngineState::new();
         }
         self.core.reset();
-        self.config = PciConfig::new(self.platform, rom::SIZE as u32);
+        self.config = PciConfig::new(self.platform, self.aperture, rom::SIZE as u32);
         if kind == Reset::Disconnect {
             self.core.counters = core::Counters::default();
         }

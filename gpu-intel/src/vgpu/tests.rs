@@ -17,10 +17,14 @@ struct Machine {
     failed: Vec<Reason>,
 }
 
+fn config() -> VgpuConfig {
+    VgpuConfig { edid: vec![0; 128], ..VgpuConfig::default() }
+}
+
 impl Machine {
     fn new() -> Self {
         let ram = GuestRam::anonymous(MEMORY).unwrap();
-        let vgpu = Vgpu::new(Platform::default(), ram.clone(), vec![0; 128]).unwrap();
+        let vgpu = Vgpu::new(config(), ram.clone()).unwrap();
         let mut machine = Self {
             ram,
             vgpu,
@@ -418,7 +422,7 @@ fn unknown_offsets_are_listed() {
 proptest::proptest! {
     #[test]
     fn no_access_panics(accesses in proptest::collection::vec((0u8..8, 0u64..(16 << 20) + 16, 0usize..9, proptest::prelude::any::<u64>()), 1..200)) {
-        let mut vgpu = Vgpu::new(Platform::default(), GuestRam::anonymous(1 << 20).unwrap(), vec![0; 128]).unwrap();
+        let mut vgpu = Vgpu::new(config(), GuestRam::anonymous(1 << 20).unwrap()).unwrap();
         let regions = [Region::Bar(0), Region::Bar(0), Region::Bar(0), Region::Bar(2), Region::Bar(4), Region::Rom, Region::Config, Region::Bar(5)];
         for (region, offset, length, value) in accesses {
             let place = Place { region: regions[usize::from(region)], offset: if region == 0 { offset & 0xFFFF } else { offset } };

@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn frames_and_lines_come_from_the_clock() {
-        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut registers = RegisterFile::of(Platform::default());
         let display = on(&mut registers);
         assert_eq!(display.frame_count(0, Time(1_000_000_000)), 59);
         assert_eq!(display.scan_line(&registers, 0, Time(0)), 768);
@@ -362,7 +362,7 @@ mod tests {
 
     #[test]
     fn an_idle_display_asks_for_no_time() {
-        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut registers = RegisterFile::of(Platform::default());
         let mut display = on(&mut registers);
         assert_eq!(
             display.tick(&mut registers, &mut Line::default(), Time(50_000_000)),
@@ -372,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_flip_takes_effect_at_the_next_vblank() {
-        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut registers = RegisterFile::of(Platform::default());
         let mut display = on(&mut registers);
         let mut line = Line::default();
         registers.set(0x4_4404, 0);
@@ -388,7 +388,7 @@ mod tests {
 
     #[test]
     fn the_period_follows_the_mode() {
-        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut registers = RegisterFile::of(Platform::default());
         // 1024x768 at 60 Hz: 65 MHz, on a link of 162 MHz.
         for (at, value) in
             [(0x6_0040, 65), (0x6_0044, 162), (0x6_0000, 1343 << 16), (0x6_000C, 805 << 16)]
@@ -401,7 +401,7 @@ mod tests {
 
     #[test]
     fn an_asynchronous_flip_takes_effect_at_once() {
-        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut registers = RegisterFile::of(Platform::default());
         let mut display = on(&mut registers);
         registers.set(0x7_0180, 1 << 31 | 4 << 24 | 1 << 10);
         registers.set(0x7_019C, 0x1_2000);
@@ -418,7 +418,7 @@ mod tests {
 
     #[test]
     fn what_a_plug_does_is_seen_and_told() {
-        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut registers = RegisterFile::of(Platform::default());
         let mut display = Display::new(vec![0; 128]);
         display.reset(&mut registers);
         assert_eq!(registers.get(0xC_4000), 1 << 21);
@@ -438,7 +438,7 @@ mod tests {
     #[test]
     fn a_transfer_that_was_taken_notice_of_interrupts_nobody() {
         const SEND: u32 = 1 << 31 | 1 << 29 | 4 << 20;
-        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut registers = RegisterFile::of(Platform::default());
         let mut display = Display::new(vec![0; 128]);
         registers.set(0x4_4444, 0);
         let mut line = Line::default();
@@ -459,7 +459,7 @@ mod tests {
 
     #[test]
     fn an_absurd_mode_runs_at_sixty_hertz() {
-        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut registers = RegisterFile::of(Platform::default());
         registers.set(0x6_0040, 0xFF_FFFF);
         registers.set(0x6_0044, 1);
         assert_eq!(frame_period(&registers, 0, Some(162_000_000)), SIXTY_HERTZ);
