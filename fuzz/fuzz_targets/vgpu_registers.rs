@@ -131,7 +131,9 @@ fn start(ram: &GuestRam, write: Write<'_>) -> Driver {
 
 fuzz_target!(|input: (u8, Vec<Step>)| {
     let (platform, steps) = input;
+    let presence = if platform & 0x80 == 0 { Presence::Virtual } else { Presence::Bare };
     let platform = Platform::ALL[usize::from(platform) % Platform::ALL.len()];
+    let config = VgpuConfig { platform, edid: vec![0; 128], presence, ..VgpuConfig::default() };
     let ram = memory();
     let vgpu = Vgpu::new(config, ram.clone()).expect("a vGPU");
     let mut machine = Machine { vgpu, now: 1_000_000, out: Vec::new() };

@@ -48,6 +48,13 @@ const SIXTY_HERTZ: Duration = Duration::from_nanos(16_666_667);
 /// there at once, and a guest that has taken it by then is not interrupted for it any more.
 const SIDE_BAND_TIME: Duration = Duration::from_millis(1);
 
+/// A driver looks at the scan line to see whether it has the time to write all registers of an update before the next
+/// vblank, and complains if it had not. It has if it asks this much earlier (i915's margin), or waits for the vblank.
+const MARGIN: Duration = Duration::from_micros(100);
+/// What such an update takes on metal is some microseconds; here each register is a message. So the vblank waits for
+/// the driver, as long as this, and the frames after it come at their time.
+const UPDATE: Duration = Duration::from_millis(10);
+
 /// Offset of pipe registers from those of pipe A.
 fn pipe_at(pipe: u8) -> u32 {
     u32::from(pipe) * 0x1000
@@ -60,16 +67,70 @@ struct Running {
     period: Duration,
     /// Frames that have been reported by interrupt, or were not worth reporting.
     reported: u64,
+    held: Option<Held>,
+}
+
+/// A frame that waits for the driver's update to be complete.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    frame: u64,
+    until: Time,
+    /// The driver has looked at the scan line again, as it does at an update's end. Then it reads the frame counter.
+    ending: bool,
 }
 
 impl Running {
     fn frames(&self, now: Time) -> u64 {
+        match self.held {
+            Some(held) if now < held.until => self.frames_by_clock(now).min(held.frame - 1),
+            _ => self.frames_by_clock(now),
+        }
+    }
+    fn frames_by_clock(&self, now: Time) -> u64 {
         u64::try_from(now.since(self.since).as_nanos() / self.period.as_nanos().max(1))
             .unwrap_or(u64::MAX)
     }
     fn frame_begins(&self, frame: u64) -> Time {
         let period = u64::try_from(self.period.as_nanos()).unwrap_or(u64::MAX);
-        Time(self.since.0.saturating_add(period.saturating_mul(frame)))
+        let by_clock = Time(self.since.0.saturating_add(period.saturating_mul(frame)));
+        match self.held {
+            Some(held) if held.frame == frame => by_clock.max(held.until),
+            _ => by_clock,
+        }
+    }
+
+    /// Lines since the frame began, of `total`. It stays in its last one while the next frame is held.
+    fn line(&self, total: u64, now: Time) -> u64 {
+        let into = now.since(self.frame_begins(self.frames(now)));
+        let line = u64::try_from(into.as_nanos()).unwrap_or(0) * total
+            / u64::try_from(self.period.as_nanos()).unwrap_or(1).max(1);
+        line.min(total - 1)
+    }
+
+    /// The driver looks at the scan line, with so many lines of `total` left before the next vblank.
+    fn look(&mut self, left: u64, total: u64, now: Time) {
+        if let Some(held) = &mut self.held
+            && now < held.until
+        {
+            held.ending = true;
+            return;
+        }
+        let lines = |time: Duration| {
+            u64::try_from(time.as_nanos() * u128::from(total) / self.period.as_nanos().max(1))
+                .unwrap_or(u64::MAX)
+        };
+        let soon = lines(MARGIN).saturating_add(3)..lines(self.period / 2);
+        if soon.contains(&left) {
+            let frame = self.frames_by_clock(now).saturating_add(1);
+            self.held = Some(Held { frame, until: now + UPDATE, ending: false });
+        }
+    }
+
+    /// The driver reads the frame counter.
+    fn count(&mut self, now: Time) -> u64 {
+        let frames = self.frames(now);
+        self.held = self.held.filter(|held| !held.ending && now < held.until);
+        frames
     }
 }
 
@@ -133,7 +194,9 @@ impl Display {
         let period = frame_period(registers, pipe, self.sink.symbols_per_second());
         if let Some(state) = self.pipes.get_mut(usize::from(pipe)) {
             match (&state.running, on) {
-                (None, true) => state.running = Some(Running { since: now, period, reported: 0 }),
+                (None, true) => {
+                    state.running = Some(Running { since: now, period, reported: 0, held: None })
+                }
                 (Some(running), false) => {
                     state.earlier = state.earlier.saturating_add(running.frames(now));
                     state.running = None;
@@ -148,23 +211,23 @@ impl Display {
     }
 
     /// The frame counter: 32 bits, wrapping.
-    pub(crate) fn frame_count(&self, pipe: u8, now: Time) -> u32 {
-        self.pipes
-            .get(usize::from(pipe))
-            .map_or(0, |p| p.earlier.wrapping_add(p.running.map_or(0, |r| r.frames(now))) as u32)
+    pub(crate) fn frame_count(&mut self, pipe: u8, now: Time) -> u32 {
+        let Some(state) = self.pipes.get_mut(usize::from(pipe)) else { return 0 };
+        let frames = state.running.as_mut().map_or(0, |running| running.count(now));
+        state.earlier.wrapping_add(frames) as u32
     }
 
     /// The line that is being scanned out.
-    pub(crate) fn scan_line(&self, registers: &RegisterFile, pipe: u8, now: Time) -> u32 {
-        let Some(running) = self.pipes.get(usize::from(pipe)).and_then(|p| p.running) else {
+    pub(crate) fn scan_line(&mut self, registers: &RegisterFile, pipe: u8, now: Time) -> u32 {
+        let pipe_state = self.pipes.get_mut(usize::from(pipe));
+        let Some(running) = pipe_state.and_then(|p| p.running.as_mut()) else {
             return 0;
         };
         let vtotal = registers.get(0x6_000C + pipe_at(pipe));
         let (active, total) =
             (u64::from(vtotal & 0x1FFF) + 1, u64::from(vtotal >> 16 & 0x1FFF) + 1);
-        let into = now.since(running.frame_begins(running.frames(now)));
-        let line = u64::try_from(into.as_nanos()).unwrap_or(0) * total
-            / u64::try_from(running.period.as_nanos()).unwrap_or(1).max(1);
+        let line = running.line(total, now);
+        running.look(total - line, total, now);
         // A frame begins with its vertical blanking, as the vblank interrupt does.
         ((active + line) % total) as u32
     }
@@ -353,11 +416,41 @@ mod tests {
     #[test]
     fn frames_and_lines_come_from_the_clock() {
         let mut registers = RegisterFile::of(Platform::default());
-        let display = on(&mut registers);
+        let mut display = on(&mut registers);
         assert_eq!(display.frame_count(0, Time(1_000_000_000)), 59);
         assert_eq!(display.scan_line(&registers, 0, Time(0)), 768);
         assert_eq!(display.scan_line(&registers, 0, Time(16_600_000)), 764);
         assert_eq!(display.frame_count(1, Time(1_000_000_000)), 0);
+    }
+
+    #[test]
+    fn a_vblank_waits_for_an_update_that_began_before_it() {
+        let mut registers = RegisterFile::of(Platform::default());
+        let mut display = on(&mut registers);
+        // The first frame ends at 16.67 ms.
+        assert_eq!(display.scan_line(&registers, 0, Time(15_000_000)), 687);
+        assert_eq!(display.frame_count(0, Time(15_000_000)), 0);
+        registers.set(0x7_019C, 0x1_2000);
+        display.flip(&mut registers, 0, 0, Time(18_000_000));
+        let (next, _) = display.tick(&mut registers, &mut Line::default(), Time(18_000_000));
+        assert_eq!(next, Some(Time(25_000_000)));
+        assert_eq!(display.scan_line(&registers, 0, Time(19_000_000)), 767);
+        assert_eq!(display.frame_count(0, Time(19_000_000)), 0, "the update was in time");
+        assert_eq!(display.frame_count(0, Time(19_000_001)), 1);
+        let (next, _) = display.tick(&mut registers, &mut Line::default(), Time(19_000_002));
+        assert_eq!((next, registers.get(0x7_01AC)), (None, 0x1_2000));
+        assert_eq!(display.frame_count(0, Time(33_333_334)), 2, "the next one comes at its time");
+    }
+
+    #[test]
+    fn a_vblank_waits_for_nobody_who_looked_too_late_or_never_ends() {
+        let mut registers = RegisterFile::of(Platform::default());
+        let mut display = on(&mut registers);
+        display.scan_line(&registers, 0, Time(16_580_000));
+        assert_eq!(display.frame_count(0, Time(16_666_667)), 1);
+        display.scan_line(&registers, 0, Time(30_000_000));
+        assert_eq!(display.frame_count(0, Time(39_999_999)), 1);
+        assert_eq!(display.frame_count(0, Time(40_000_000)), 2);
     }
 
     #[test]

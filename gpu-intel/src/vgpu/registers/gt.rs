@@ -110,7 +110,12 @@ pub(super) const GT: &[Register] = &[
     read_only(0xA26C, "CTC_MODE", 2 << 1),
     memory(0xA274, "RPM_A274"),
     memory(0xA27C, "RPM_A27C").times(0x20, 4),
+    // The driver takes zeros for a power context that was lost.
+    read_only(0x8504, "RC6_CTX_INFO", 1),
+    // GPU states: never asleep.
+    read_only(0x13_8108, "GT_GFX_RC6", 0),
     memory(0xC24C, "GUC_PM"),
+    memory(0xC3E4, "GUC_MAX_IDLE_COUNT"),
     read_only(0xC000, "GUC_STATUS", 1),
     memory(0x13_8104, "GT_PERF_138104"),
     // One frequency, 1.15 GHz in units of 50 MHz: lowest, efficient and highest are the same, so drivers leave it alone.

@@ -1,0 +1,78 @@
+//! Stock i915 on a GPU that doesn't say that it is virtual: it drives the software Gen9 as it drives metal, with
+//! semaphores, preemption and time slices, power management and all.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use mediator::control::protocol::{UnknownRegister, VmReport};
+use vgate_tests::{Guest, Image, Qemu, Vgate, complaints};
+
+/// A check of the guest's program may take this long on a slow machine.
+const CHECK_LIMIT: Duration = Duration::from_secs(300);
+
+fn vgate(name: &str, more: &str) -> Result<Vgate> {
+    let configuration =
+        format!("control = \"control\"\n[[vm]]\nname = \"guest\"\npvinfo = \"off\"\n{more}\n");
+    Vgate::start(name, &configuration, &["control", "guest.sock"])
+}
+
+fn start(name: &str, kernel: &str, vgate: &Vgate, steps: &str) -> Result<Guest> {
+    Qemu::new(name, &Image::build(kernel)?)
+        .memory(1024)
+        .gpu(vgate, "guest")
+        .kernel_argument("vgate.timeout=600")
+        .steps(&format!("modules,{steps},dmesg"))
+        .start()
+}
+
+/// The registers that no table names and the guest touched.
+fn unknown(report: &VmReport) -> Vec<String> {
+    let one =
+        |r: &UnknownRegister| format!("{:#x} {} reads {} writes", r.offset, r.reads, r.writes);
+    report.unknown.iter().map(one).collect()
+}
+
+/// Boots a kernel on a bare GPU, runs checks of the guest's program, and returns what the daemon says of the VM
+/// afterwards. The driver must have had nothing to complain of, and have touched nothing that is unknown.
+fn run_checks(name: &str, kernel: &str, more: &str, checks: &[&str]) -> Result<VmReport> {
+    let mut vgate = vgate(name, more)?;
+    let steps: Vec<_> = checks.iter().map(|check| format!("check:{check}")).collect();
+    let mut guest = start(name, kernel, &vgate, &format!("{},wait:end", steps.join(",")))?;
+    for step in &steps {
+        guest.wait_step_within(step, CHECK_LIMIT)?;
+    }
+    for line in guest.reports("VGATE-CHECK") {
+        println!("{line}");
+    }
+    let report = vgate.show("guest")?;
+    println!("{:#?}", report.device);
+    guest.send("end")?;
+    guest.wait_step("dmesg")?;
+    assert_eq!(complaints(&guest)?, Vec::<String>::new());
+    assert_eq!(unknown(&report), Vec::<String>::new());
+    guest.wait_end()?;
+    vgate.still_runs()?;
+    Ok(report)
+}
+
+#[test]
+fn i915_finds_metal() -> Result<()> {
+    let mut vgate = vgate("bare-probe", "monitor = \"1920x720@60\"")?;
+    let mut guest = start("bare-probe", "6.12", &vgate, "connectors,console,sleep:5,wait:end")?;
+    guest.wait_step("sleep:5")?;
+    let report = vgate.show("guest")?;
+    println!("{} traps: {:#?}", report.summary.traps, report.device);
+    guest.send("end")?;
+    guest.wait_step("dmesg")?;
+    assert_eq!(complaints(&guest)?, Vec::<String>::new());
+    guest.wait_end()?;
+    vgate.still_runs()?;
+    let log = guest.reports("VGATE-KERNEL");
+    ensure!(!log.iter().any(|line| line.contains("Virtual GPU")), "i915 knows");
+    assert_eq!(unknown(&report), Vec::<String>::new());
+    assert_eq!(report.summary.resolution, Some((1920, 720)));
+    assert_eq!(report.device.get("hangs"), Some(&0));
+    let aperture = report.device.get("aperture_accesses");
+    assert_eq!(aperture, Some(&0), "the console's frame buffer went through the aperture");
+    Ok(())
+}
