@@ -76,3 +76,41 @@ fn i915_finds_metal() -> Result<()> {
     assert_eq!(aperture, Some(&0), "the console's frame buffer went through the aperture");
     Ok(())
 }
+
+#[test]
+fn every_engine_stores_computes_waits_and_keeps_its_contexts_apart() -> Result<()> {
+    let checks = ["stores", "high", "pages", "commands", "interleave", "waits", "timestamps"];
+    let report = run_checks("bare-engines", "6.12", "", &checks)?;
+    assert_eq!(report.device.get("hangs"), Some(&0));
+    Ok(())
+}
+
+#[test]
+fn urgent_work_interrupts_what_never_ends_and_equals_take_turns() -> Result<()> {
+    let report = run_checks("bare-preempt", "6.12", "", &["preempt", "timeslice"])?;
+    ensure!(report.device.get("preemptions") > Some(&60));
+    Ok(())
+}
+
+#[test]
+fn submissions_are_done_in_order_and_blits_match_the_cpu() -> Result<()> {
+    run_checks("bare-storm", "6.12", "", &["storm", "blits"]).map(drop)
+}
+
+#[test]
+fn a_display_shows_planes_and_flips() -> Result<()> {
+    let aperture = "aperture = \"64 MiB\"";
+    let checks = ["apertures", "patterns", "flips", "planes", "busy", "pulse"];
+    run_checks("bare-display", "6.12", aperture, &checks).map(drop)
+}
+
+/// The guest's own driver finds the hang, and says so: no word about complaints here.
+#[test]
+fn a_batch_that_cannot_be_interrupted_is_reset_by_the_guest() -> Result<()> {
+    let vgate = vgate("bare-hang", "")?;
+    let mut guest = start("bare-hang", "6.12", &vgate, "check:resethang,check:stores")?;
+    guest.wait_step_within("check:resethang", CHECK_LIMIT)?;
+    guest.wait_step_within("check:stores", CHECK_LIMIT)?;
+    ensure!(vgate.show("guest")?.device.get("engine_resets") > Some(&0));
+    guest.wait_end()
+}
