@@ -118,6 +118,9 @@ impl Core {
             self.registers.set(at, value);
             return;
         };
+        if display::PLANES.contains(&at) {
+            self.display.write_plane(pipe(at), fx.now);
+        }
         match entry.class {
             Class::Behaves(behaviour) => self.behave(at, behaviour, value, fx),
             Class::Masked => {

@@ -51,9 +51,13 @@ const SIDE_BAND_TIME: Duration = Duration::from_millis(1);
 /// A driver looks at the scan line to see whether it has the time to write all registers of an update before the next
 /// vblank, and complains if it had not. It has if it asks this much earlier (i915's margin), or waits for the vblank.
 const MARGIN: Duration = Duration::from_micros(100);
-/// What such an update takes on metal is some microseconds; here each register is a message. So the vblank waits for
-/// the driver, as long as this, and the frames after it come at their time.
-const UPDATE: Duration = Duration::from_millis(10);
+/// What such an update takes on metal is some microseconds; here each register is a message, and the processor that
+/// sends it may be an emulated one on a busy machine. So the vblank waits for the driver: this long after it looked,
+/// longer if it then writes, and never longer than the slowest frame. The frames after it come at their time.
+const BEFORE_WRITES: Duration = Duration::from_millis(10);
+const BETWEEN_WRITES: Duration = Duration::from_millis(50);
+/// Registers of planes and cursors, whose writes make an update.
+pub(crate) const PLANES: std::ops::Range<u32> = 0x7_0080..0x7_3000;
 
 /// Offset of pipe registers from those of pipe A.
 fn pipe_at(pipe: u8) -> u32 {
@@ -67,22 +71,26 @@ struct Running {
     period: Duration,
     /// Frames that have been reported by interrupt, or were not worth reporting.
     reported: u64,
-    held: Option<Held>,
+    update: Option<Update>,
 }
 
-/// A frame that waits for the driver's update to be complete.
+/// An update that the driver may be about to write, or writes.
 #[derive(Clone, Copy, Debug)]
-struct Held {
+struct Update {
+    /// The frame that it is for.
     frame: u64,
+    began: Time,
+    /// Until when that frame waits for it.
     until: Time,
+    written: bool,
     /// The driver has looked at the scan line again, as it does at an update's end. Then it reads the frame counter.
     ending: bool,
 }
 
 impl Running {
     fn frames(&self, now: Time) -> u64 {
-        match self.held {
-            Some(held) if now < held.until => self.frames_by_clock(now).min(held.frame - 1),
+        match self.update {
+            Some(update) if now < update.until => self.frames_by_clock(now).min(update.frame - 1),
             _ => self.frames_by_clock(now),
         }
     }
@@ -93,8 +101,8 @@ impl Running {
     fn frame_begins(&self, frame: u64) -> Time {
         let period = u64::try_from(self.period.as_nanos()).unwrap_or(u64::MAX);
         let by_clock = Time(self.since.0.saturating_add(period.saturating_mul(frame)));
-        match self.held {
-            Some(held) if held.frame == frame => by_clock.max(held.until),
+        match self.update {
+            Some(update) if update.frame == frame => by_clock.max(update.until),
             _ => by_clock,
         }
     }
@@ -109,27 +117,43 @@ impl Running {
 
     /// The driver looks at the scan line, with so many lines of `total` left before the next vblank.
     fn look(&mut self, left: u64, total: u64, now: Time) {
-        if let Some(held) = &mut self.held
-            && now < held.until
+        let frames = self.frames(now);
+        if let Some(update) = &mut self.update
+            && update.written
+            && frames < update.frame
         {
-            held.ending = true;
+            update.ending = true;
             return;
         }
         let lines = |time: Duration| {
             u64::try_from(time.as_nanos() * u128::from(total) / self.period.as_nanos().max(1))
                 .unwrap_or(u64::MAX)
         };
-        let soon = lines(MARGIN).saturating_add(3)..lines(self.period / 2);
-        if soon.contains(&left) {
-            let frame = self.frames_by_clock(now).saturating_add(1);
-            self.held = Some(Held { frame, until: now + UPDATE, ending: false });
+        let in_time = left > lines(MARGIN).saturating_add(2) && frames == self.frames_by_clock(now);
+        self.update = in_time.then(|| Update {
+            frame: frames.saturating_add(1),
+            began: now,
+            until: if left < lines(self.period / 2) { now + BEFORE_WRITES } else { now },
+            written: false,
+            ending: false,
+        });
+    }
+
+    /// The driver writes a register of a plane.
+    fn write(&mut self, now: Time) {
+        let frames = self.frames(now);
+        if let Some(update) = &mut self.update
+            && frames < update.frame
+        {
+            update.written = true;
+            update.until = update.until.max((now + BETWEEN_WRITES).min(update.began + SLOWEST));
         }
     }
 
     /// The driver reads the frame counter.
     fn count(&mut self, now: Time) -> u64 {
         let frames = self.frames(now);
-        self.held = self.held.filter(|held| !held.ending && now < held.until);
+        self.update = self.update.filter(|update| !update.ending && frames < update.frame);
         frames
     }
 }
@@ -195,7 +219,7 @@ impl Display {
         if let Some(state) = self.pipes.get_mut(usize::from(pipe)) {
             match (&state.running, on) {
                 (None, true) => {
-                    state.running = Some(Running { since: now, period, reported: 0, held: None })
+                    state.running = Some(Running { since: now, period, reported: 0, update: None })
                 }
                 (Some(running), false) => {
                     state.earlier = state.earlier.saturating_add(running.frames(now));
@@ -230,6 +254,14 @@ impl Display {
         running.look(total - line, total, now);
         // A frame begins with its vertical blanking, as the vblank interrupt does.
         ((active + line) % total) as u32
+    }
+
+    /// The guest writes one of a pipe's [`PLANES`].
+    pub(crate) fn write_plane(&mut self, pipe: u8, now: Time) {
+        let state = self.pipes.get_mut(usize::from(pipe));
+        if let Some(running) = state.and_then(|p| p.running.as_mut()) {
+            running.write(now);
+        }
     }
 
     /// A plane (0 to 2) or the cursor (3) has a new surface; it is shown from the next vblank on, or at once if the
@@ -431,13 +463,14 @@ mod tests {
         assert_eq!(display.scan_line(&registers, 0, Time(15_000_000)), 687);
         assert_eq!(display.frame_count(0, Time(15_000_000)), 0);
         registers.set(0x7_019C, 0x1_2000);
-        display.flip(&mut registers, 0, 0, Time(18_000_000));
-        let (next, _) = display.tick(&mut registers, &mut Line::default(), Time(18_000_000));
-        assert_eq!(next, Some(Time(25_000_000)));
-        assert_eq!(display.scan_line(&registers, 0, Time(19_000_000)), 767);
-        assert_eq!(display.frame_count(0, Time(19_000_000)), 0, "the update was in time");
-        assert_eq!(display.frame_count(0, Time(19_000_001)), 1);
-        let (next, _) = display.tick(&mut registers, &mut Line::default(), Time(19_000_002));
+        display.write_plane(0, Time(24_000_000));
+        display.flip(&mut registers, 0, 0, Time(24_000_000));
+        let (next, _) = display.tick(&mut registers, &mut Line::default(), Time(24_000_000));
+        assert_eq!(next, Some(Time(74_000_000)));
+        assert_eq!(display.scan_line(&registers, 0, Time(30_000_000)), 767);
+        assert_eq!(display.frame_count(0, Time(30_000_000)), 0, "the update was in time");
+        assert_eq!(display.frame_count(0, Time(30_000_001)), 1);
+        let (next, _) = display.tick(&mut registers, &mut Line::default(), Time(30_000_002));
         assert_eq!((next, registers.get(0x7_01AC)), (None, 0x1_2000));
         assert_eq!(display.frame_count(0, Time(33_333_334)), 2, "the next one comes at its time");
     }
@@ -451,6 +484,13 @@ mod tests {
         display.scan_line(&registers, 0, Time(30_000_000));
         assert_eq!(display.frame_count(0, Time(39_999_999)), 1);
         assert_eq!(display.frame_count(0, Time(40_000_000)), 2);
+        // One that writes for ever has as long as the slowest frame.
+        display.scan_line(&registers, 0, Time(40_000_000));
+        for ms in 40..200 {
+            display.write_plane(0, Time(ms * 1_000_000));
+        }
+        assert_eq!(display.frame_count(0, Time(139_999_999)), 2);
+        assert_eq!(display.frame_count(0, Time(140_000_000)), 8);
     }
 
     #[test]
