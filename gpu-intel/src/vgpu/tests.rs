@@ -420,6 +420,72 @@ fn unknown_offsets_are_listed() {
 }
 
 proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(32))]
+
+    /// Every batch that is handed out is answered, however it ends; a batch that may be recalled is out alone.
+    #[test]
+    fn any_image_and_any_end_of_a_batch_leave_the_device_sound(
+        words in proptest::collection::vec((0u64..0x34, proptest::prelude::any::<u32>()), 0..4),
+        steps in proptest::collection::vec((0u8..8, 0usize..4), 1..60),
+    ) {
+        let mut machine = Machine::new();
+        let mut other = Other::new(&machine);
+        let mut open = std::collections::VecDeque::new();
+        for (step, number) in steps {
+            let mut fx = Effects::at(Time(1_000_000));
+            match (step, open.pop_front()) {
+                (0, job) => {
+                    open.extend(job);
+                    if other.tail < 0x800 {
+                        let arbitration = [0x08 << 23 | u32::from(number & 1 == 0), 0x05 << 23];
+                        other.add(&machine, &arbitration);
+                        other.add(&machine, &preemptible_batch(5));
+                    }
+                    for (index, word) in words.iter().skip(number) {
+                        other.set(&machine, *index, *word);
+                    }
+                }
+                (1..=2, job) => {
+                    open.extend(job);
+                    for dword in [0, 0, 0x77, other.descriptor() as u32 | (number as u32 & 1) << 2] {
+                        let port = Place { region: BAR0, offset: u64::from(Engine::Copy.base()) + 0x230 };
+                        machine.vgpu.write(port, &dword.to_le_bytes(), &mut fx);
+                    }
+                }
+                (3, job) => {
+                    open.extend(job);
+                    let mut driver = machine.driver.take().unwrap();
+                    driver.submit(Engine::Copy, FREE, &mut |at, value: u32| {
+                        let place = Place { region: BAR0, offset: at };
+                        machine.vgpu.write(place, &value.to_le_bytes(), &mut fx);
+                    }).unwrap();
+                    machine.driver = Some(driver);
+                }
+                (4, job) => {
+                    open.extend(job);
+                    if number == 0 {
+                        let reset = Place { region: BAR0, offset: 0x941C };
+                        machine.vgpu.write(reset, &8u32.to_le_bytes(), &mut fx);
+                    }
+                    machine.vgpu.tick(&mut fx);
+                }
+                (_, Some(job)) => {
+                    let end = [JobEnd::Done, JobEnd::Suspended, JobEnd::Withdrawn, JobEnd::Done][number].clone();
+                    machine.vgpu.finished(job, end, &mut fx);
+                }
+                (_, None) => {}
+            }
+            open.retain(|job| !fx.cancel.contains(job));
+            open.extend(fx.jobs.iter().map(|job| job.id));
+            proptest::prop_assert!(open.len() <= 2, "{:?}", open);
+            for job in &fx.recall {
+                proptest::prop_assert_eq!(&open.make_contiguous()[..], &[*job][..]);
+            }
+        }
+    }
+}
+
+proptest::proptest! {
     #[test]
     fn no_access_panics(accesses in proptest::collection::vec((0u8..8, 0u64..(16 << 20) + 16, 0usize..9, proptest::prelude::any::<u64>()), 1..200)) {
         let mut vgpu = Vgpu::new(config(), GuestRam::anonymous(1 << 20).unwrap()).unwrap();

@@ -219,7 +219,7 @@ impl Display {
         if let Some(state) = self.pipes.get_mut(usize::from(pipe)) {
             match (&state.running, on) {
                 (None, true) => {
-                    state.running = Some(Running { since: now, period, reported: 0, update: None })
+                    state.running = Some(Running { since: now, period, reported: 0, update: None });
                 }
                 (Some(running), false) => {
                     state.earlier = state.earlier.saturating_add(running.frames(now));
