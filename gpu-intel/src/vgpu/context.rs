@@ -182,13 +182,14 @@ impl ContextImage {
         Ok(dwords)
     }
 
-    /// Writes back what the engine changes in the ring's part: how far it came, that there is state to be restored
-    /// from now on, and that time has passed.
-    pub(crate) fn save(&self, ram: &GuestRam, head: u32, ticks: u32) {
+    /// Writes back what the engine changes in the ring's part: how far it came, that time has passed, and, unless the
+    /// context is still `fresh`, that there is state to be restored from now on.
+    pub(crate) fn save(&self, ram: &GuestRam, head: u32, ticks: u32, fresh: bool) {
         let page = registers_page(&self.pages).0;
+        let inhibit = if fresh { 0 } else { RESTORE_INHIBIT };
         for (index, value) in [
             (HEAD, head),
-            (CONTROL, self.control & !RESTORE_INHIBIT),
+            (CONTROL, self.control & !inhibit),
             (TIMESTAMP, self.timestamp.wrapping_add(ticks)),
         ] {
             // A guest that unmapped its own image loses what would have been written there.

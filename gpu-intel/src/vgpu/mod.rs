@@ -281,11 +281,8 @@ impl Vgpu {
     /// Saves the context that ran.
     fn leave(&mut self, engine: Engine, active: &Active, now: Time) {
         let head = active.head();
-        active.image.save(
-            &self.core.ram,
-            head,
-            ticks(now).wrapping_sub(ticks(active.began)) as u32,
-        );
+        let ran = ticks(now).wrapping_sub(ticks(active.began)) as u32;
+        active.image.save(&self.core.ram, head, ran, active.fresh);
         self.core.registers.set(engine.base() + 0x34, head);
     }
 

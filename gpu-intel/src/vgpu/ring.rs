@@ -97,8 +97,8 @@ pub(crate) struct Active {
     executed: usize,
     outstanding: VecDeque<Outstanding>,
     streamer: Streamer,
-    /// The next batch is the first of a new context.
-    fresh: bool,
+    /// The context is new: silicon has not left any state in its image yet.
+    pub(crate) fresh: bool,
 }
 
 /// What the interpreter needs of the device besides its memory and registers.
@@ -300,7 +300,7 @@ impl Active {
         let at = self.outstanding.iter().position(|o| o.job == job)?;
         let done = self.outstanding.remove(at)?;
         match end {
-            JobEnd::Done => {}
+            JobEnd::Done => self.fresh = false,
             JobEnd::Fault(reason) | JobEnd::Killed(reason) => return Some(Err(reason.clone())),
             JobEnd::Suspended | JobEnd::Withdrawn if !self.outstanding.is_empty() => {
                 let why = "a batch came back unfinished with others behind it";
@@ -308,6 +308,7 @@ impl Active {
             }
             // What waited for its end waits in the ring again.
             JobEnd::Suspended => {
+                self.fresh = false;
                 self.next = done.behind;
                 return Some(Ok(Returned::Unfinished));
             }
@@ -380,10 +381,9 @@ impl Active {
             start: PpgttAddress(position.at),
             return_to: position.return_to.map(PpgttAddress),
             image: self.image.pages.clone(),
-            restore: !self.fresh,
+            restore: !self.fresh || !self.outstanding.is_empty(),
             save: true,
         };
-        self.fresh = false;
         let job = host.submit(self.streamer.engine, self.descriptor, &self.image, work);
         self.outstanding.push_back(Outstanding {
             job,

@@ -269,6 +269,7 @@ fn a_batch_that_was_withdrawn_is_handed_out_again_from_its_start() {
     machine.submit(Engine::Copy);
     machine.finish(JobEnd::Withdrawn);
     assert_eq!(other.get(&machine, 0x05), 0);
+    assert_eq!(other.get(&machine, 0x03), 0x0001_0001, "nothing to be restored yet");
     machine.finish(JobEnd::Done);
     other.submit(&mut machine);
     machine.finish(JobEnd::Done);
