@@ -82,7 +82,9 @@ struct Update {
     began: Time,
     /// Until when that frame waits for it.
     until: Time,
-    written: bool,
+    /// A surface was written, which completes a plane's update; others may follow. What is written to planes before the
+    /// driver looks at the scan line completes nothing.
+    armed: bool,
     /// The driver has looked at the scan line again, as it does at an update's end. Then it reads the frame counter.
     ending: bool,
 }
@@ -119,7 +121,7 @@ impl Running {
     fn look(&mut self, left: u64, total: u64, now: Time) {
         let frames = self.frames(now);
         if let Some(update) = &mut self.update
-            && update.written
+            && update.armed
             && frames < update.frame
         {
             update.ending = true;
@@ -134,7 +136,7 @@ impl Running {
             frame: frames.saturating_add(1),
             began: now,
             until: if left < lines(self.period / 2) { now + BEFORE_WRITES } else { now },
-            written: false,
+            armed: false,
             ending: false,
         });
     }
@@ -145,8 +147,15 @@ impl Running {
         if let Some(update) = &mut self.update
             && frames < update.frame
         {
-            update.written = true;
             update.until = update.until.max((now + BETWEEN_WRITES).min(update.began + SLOWEST));
+        }
+    }
+
+    /// The driver writes a plane's surface.
+    fn arm(&mut self, now: Time) {
+        let frames = self.frames(now);
+        if let Some(update) = self.update.as_mut().filter(|update| frames < update.frame) {
+            update.armed = true;
         }
     }
 
@@ -275,6 +284,9 @@ impl Display {
     ) -> bool {
         let Some(state) = self.pipes.get_mut(usize::from(pipe)) else { return false };
         let plane = plane.min(3);
+        if let Some(running) = &mut state.running {
+            running.arm(now);
+        }
         match &mut state.running {
             Some(running) if !planes::flips_at_once(registers, pipe, plane) => {
                 if state.flips == 0 {
@@ -460,6 +472,9 @@ mod tests {
         let mut registers = RegisterFile::of(Platform::default());
         let mut display = on(&mut registers);
         // The first frame ends at 16.67 ms.
+        // What was written to planes before the driver looked is not the update's end.
+        display.scan_line(&registers, 0, Time(1_000_000));
+        display.write_plane(0, Time(14_000_000));
         assert_eq!(display.scan_line(&registers, 0, Time(15_000_000)), 687);
         assert_eq!(display.frame_count(0, Time(15_000_000)), 0);
         registers.set(0x7_019C, 0x1_2000);

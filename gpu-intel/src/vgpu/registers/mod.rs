@@ -25,6 +25,7 @@ use std::io;
 use std::sync::OnceLock;
 
 use super::config::{Aperture, Presence};
+use super::ggtt::APERTURE;
 use super::zero_pages::ZeroPages;
 use crate::address::RegisterOffset;
 use crate::engine::Engine;
@@ -262,7 +263,7 @@ impl RegisterFile {
         aperture: Aperture,
     ) -> io::Result<Self> {
         let mappable = match presence {
-            Presence::Virtual => u32::try_from(aperture.bytes()).unwrap_or(u32::MAX),
+            Presence::Virtual => aperture.bytes().min(APERTURE) as u32,
             Presence::Bare => 0,
         };
         let mut file = Self {
