@@ -109,8 +109,12 @@ impl Running {
         }
     }
 
-    /// Lines since the frame began, of `total`. It stays in its last one while the next frame is held.
+    /// Lines since the frame began, of `total`. While the next frame is held it stays where a driver sees that the vblank
+    /// is near, and waits for it.
     fn line(&self, total: u64, now: Time) -> u64 {
+        if self.frames(now) < self.frames_by_clock(now) {
+            return total.saturating_sub(3);
+        }
         let into = now.since(self.frame_begins(self.frames(now)));
         let line = u64::try_from(into.as_nanos()).unwrap_or(0) * total
             / u64::try_from(self.period.as_nanos()).unwrap_or(1).max(1);
@@ -482,7 +486,7 @@ mod tests {
         display.flip(&mut registers, 0, 0, Time(24_000_000));
         let (next, _) = display.tick(&mut registers, &mut Line::default(), Time(24_000_000));
         assert_eq!(next, Some(Time(74_000_000)));
-        assert_eq!(display.scan_line(&registers, 0, Time(30_000_000)), 767);
+        assert_eq!(display.scan_line(&registers, 0, Time(30_000_000)), 765);
         assert_eq!(display.frame_count(0, Time(30_000_000)), 0, "the update was in time");
         assert_eq!(display.frame_count(0, Time(30_000_001)), 1);
         let (next, _) = display.tick(&mut registers, &mut Line::default(), Time(30_000_002));
