@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use gpu_intel::Platform;
+use gpu_intel::VgpuConfig;
 use mediator::VmConfig;
 
 pub(crate) use vm::size;
@@ -34,10 +34,8 @@ pub(crate) enum Silicon {
 #[derive(Debug)]
 pub(crate) struct Vm {
     pub(crate) config: VmConfig,
-    /// Which part its guest sees.
-    pub(crate) platform: Platform,
-    /// The monitor on its port.
-    pub(crate) edid: Vec<u8>,
+    /// The GPU that its guest sees.
+    pub(crate) gpu: VgpuConfig,
 }
 
 impl Config {

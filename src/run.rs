@@ -27,10 +27,9 @@ pub(crate) fn run(config: Config) -> anyhow::Result<()> {
     };
     let mut mediator = Mediator::start(silicon, clock)?;
     for vm in config.vms {
-        let (platform, edid) = (vm.platform, vm.edid);
-        mediator.add_vm(vm.config, move |setup| {
-            Ok(Box::new(Vgpu::new(platform, setup.ram, edid.clone())?))
-        })?;
+        let gpu = vm.gpu;
+        mediator
+            .add_vm(vm.config, move |setup| Ok(Box::new(Vgpu::new(gpu.clone(), setup.ram)?)))?;
     }
     mediator.serve_control(&config.control)?;
     log::info!("control socket {}", config.control.display());

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use gpu_intel::driver::{Driver, FREE, MEMORY};
 use gpu_intel::engine::Engine;
 use gpu_intel::silicon::Batch;
-use gpu_intel::{Platform, Vgpu};
+use gpu_intel::{Vgpu, VgpuConfig};
 use mediator::{Effects, GuestRam, Place, Region, Time, VirtualGpu};
 
 /// One access.
@@ -155,8 +155,11 @@ impl Rig {
         let ram = GuestRam::anonymous(MEMORY).expect("memory for a guest");
         let edid =
             display::Monitor::new("1920x1080@60".parse().expect("a mode")).edid().expect("an EDID");
-        let vgpu = Vgpu::new(Platform::default(), ram.clone(), edid.bytes().to_vec())
-            .expect("memory for its tables");
+        let vgpu = Vgpu::new(
+            VgpuConfig { edid: edid.bytes().to_vec(), ..VgpuConfig::default() },
+            ram.clone(),
+        )
+        .expect("memory for its tables");
         let mut rig = Self { vgpu, now: Time(1) };
         Driver::start(ram, &mut |at, value| rig.act(Access::Write(register(at), value)))
             .expect("memory at its place");

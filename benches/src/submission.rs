@@ -18,7 +18,7 @@ use anyhow::Result;
 use gpu_intel::driver::{FREE, MEMORY};
 use gpu_intel::engine::Engine;
 use gpu_intel::silicon::Batch;
-use gpu_intel::{Platform, Vgpu};
+use gpu_intel::{Vgpu, VgpuConfig};
 use mediator::memory::SealPolicy;
 use mediator::{
     Clock, ContextId, Effects, EngineId, GuestAddress, GuestRam, JobEnd, JobId, Limits, Mediator,
@@ -105,7 +105,8 @@ impl Rig {
         let socket = config.socket.clone();
         let seen = Arc::clone(&stamps);
         mediator.add_vm(config, move |setup| {
-            let inner = Vgpu::new(Platform::default(), setup.ram, vec![0; 128])?;
+            let inner =
+                Vgpu::new(VgpuConfig { edid: vec![0; 128], ..VgpuConfig::default() }, setup.ram)?;
             Ok(Box::new(StampedVgpu { inner, stamps: Arc::clone(&seen) }))
         })?;
         let stand_in = StandIn::connect(&socket, tables_bytes(mapped))?;
@@ -256,6 +257,9 @@ impl Silicon for StampedSilicon {
     }
     fn resume(&self, engine: EngineId, ticket: Ticket) -> Result<(), SiliconError> {
         self.inner.resume(engine, ticket)
+    }
+    fn recall(&self, engine: EngineId, vm: VmId, job: JobId) -> Option<JobEnd> {
+        self.inner.recall(engine, vm, job)
     }
     fn kill(&self, engine: EngineId, vm: VmId, job: JobId, why: Reason) {
         self.inner.kill(engine, vm, job, why);

@@ -5,7 +5,7 @@
 use arbitrary::Arbitrary;
 use gpu_intel::driver::{Driver, FREE, MEMORY, Write};
 use gpu_intel::engine::Engine;
-use gpu_intel::{Platform, Vgpu};
+use gpu_intel::{Platform, Presence, Vgpu, VgpuConfig};
 use libfuzzer_sys::fuzz_target;
 use mediator::memory::PAGE;
 use mediator::{
@@ -17,6 +17,8 @@ enum End {
     Done,
     Fault,
     Killed,
+    Suspended,
+    Withdrawn,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -129,9 +131,11 @@ fn start(ram: &GuestRam, write: Write<'_>) -> Driver {
 
 fuzz_target!(|input: (u8, Vec<Step>)| {
     let (platform, steps) = input;
+    let presence = if platform & 0x80 == 0 { Presence::Virtual } else { Presence::Bare };
     let platform = Platform::ALL[usize::from(platform) % Platform::ALL.len()];
+    let config = VgpuConfig { platform, edid: vec![0; 128], presence, ..VgpuConfig::default() };
     let ram = memory();
-    let vgpu = Vgpu::new(platform, ram.clone(), vec![0; 128]).expect("a vGPU");
+    let vgpu = Vgpu::new(config, ram.clone()).expect("a vGPU");
     let mut machine = Machine { vgpu, now: 1_000_000, out: Vec::new() };
     let mut driver = None;
     for step in steps {
@@ -174,6 +178,8 @@ fuzz_target!(|input: (u8, Vec<Step>)| {
                     End::Done => JobEnd::Done,
                     End::Fault => JobEnd::Fault(why),
                     End::Killed => JobEnd::Killed(why),
+                    End::Suspended => JobEnd::Suspended,
+                    End::Withdrawn => JobEnd::Withdrawn,
                 };
                 machine.act(|vgpu, fx| vgpu.finished(job, end, fx));
             }

@@ -95,11 +95,14 @@ impl Driver {
         batch: u64,
         write: Write<'_>,
     ) -> Result<u32, MemoryError> {
-        let mut commands = vec![0x31 << 23 | 1 << 8 | 1, batch as u32, (batch >> 32) as u32, 0];
+        // Arbitration off around the batch, as i915 does where it knows that it is on a virtual GPU.
+        let mut commands =
+            vec![0x08 << 23, 0x31 << 23 | 1 << 8 | 1, batch as u32, (batch >> 32) as u32];
         let slot = engine.id().0 as usize;
         let seqno = self.seqnos.get(slot).copied().unwrap_or(0).wrapping_add(1);
         let breadcrumb = status_page(engine) + SEQNO;
-        commands.extend([0x20 << 23 | 1 << 22 | 2, breadcrumb as u32, 0, seqno, 0x02 << 23, 0]);
+        commands.extend([0x20 << 23 | 1 << 22 | 2, breadcrumb as u32, 0, seqno, 0x02 << 23]);
+        commands.push(0x08 << 23 | 1);
         self.queue(engine, &commands, write)?;
         if let Some(last) = self.seqnos.get_mut(slot) {
             *last = seqno;

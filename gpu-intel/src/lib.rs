@@ -13,4 +13,4 @@ pub mod silicon;
 mod vgpu;
 
 pub use platform::{NoSuchPlatform, Platform};
-pub use vgpu::Vgpu;
+pub use vgpu::{Aperture, Presence, Vgpu, VgpuConfig};

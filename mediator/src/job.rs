@@ -51,4 +51,8 @@ pub enum JobEnd {
     Fault(Reason),
     /// It was killed: cancelled by its virtual GPU, or over its budget. The guest sees a hang.
     Killed(Reason),
+    /// It was recalled on its way. Its context holds where it stopped and all that it needs to go on from there.
+    Suspended,
+    /// It was recalled before it began: its context is as it was.
+    Withdrawn,
 }

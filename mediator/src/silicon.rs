@@ -122,6 +122,13 @@ pub trait Silicon: Send + Sync + 'static {
     /// [`SiliconError::Unknown`] if silicon keeps no such job.
     fn resume(&self, engine: EngineId, ticket: Ticket) -> Result<(), SiliconError>;
 
+    /// Calls a job back: it is to end at the next point where its context's owner allows it to be interrupted and its
+    /// context can go on later. Then all that is left of it is in the context, and its ticket reports
+    /// [`JobEnd::Suspended`], or [`JobEnd::Withdrawn`] if it had not begun. A job without such a point runs on.
+    ///
+    /// A job that is preempted has no ticket out: it ends at once, as is returned.
+    fn recall(&self, engine: EngineId, vm: VmId, job: JobId) -> Option<JobEnd>;
+
     /// Ends a job wherever it is: queued, running or preempted. Its ticket (if out) reports [`JobEnd::Killed`].
     fn kill(&self, engine: EngineId, vm: VmId, job: JobId, why: crate::Reason);
 }

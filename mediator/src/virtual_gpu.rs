@@ -66,7 +66,7 @@ pub enum Reset {
 }
 
 /// What a virtual GPU wants done after a call, in the order of the vectors; between them: cancel, then jobs, then
-/// interrupts.
+/// recalls, then interrupts.
 #[derive(Debug)]
 pub struct Effects<W> {
     /// The time of the call.
@@ -75,6 +75,9 @@ pub struct Effects<W> {
     pub jobs: Vec<Job<W>>,
     /// Jobs that are not wanted any more. `finished` is not called for them.
     pub cancel: Vec<JobId>,
+    /// Jobs that are to come back at the next point where their contexts can go on later, for something else that is
+    /// more urgent. How each ended then, `finished` says; it may be done all the same.
+    pub recall: Vec<JobId>,
     /// Interrupts for the guest.
     pub interrupts: Vec<Vector>,
     /// Requests that were refused, each with its reason.
@@ -91,6 +94,7 @@ impl<W> Effects<W> {
             now,
             jobs: Vec::new(),
             cancel: Vec::new(),
+            recall: Vec::new(),
             interrupts: Vec::new(),
             failed: Vec::new(),
             quarantine: None,
@@ -102,6 +106,7 @@ impl<W> Effects<W> {
     pub fn is_empty(&self) -> bool {
         self.jobs.is_empty()
             && self.cancel.is_empty()
+            && self.recall.is_empty()
             && self.interrupts.is_empty()
             && self.failed.is_empty()
             && self.quarantine.is_none()

@@ -36,6 +36,9 @@ pub(super) struct Vm {
     pub(super) monitor: Option<Spanned<String>>,
     pub(super) edid: Option<Spanned<PathBuf>>,
     #[serde(default)]
+    pub(super) pvinfo: Pvinfo,
+    pub(super) aperture: Option<Spanned<String>>,
+    #[serde(default)]
     pub(super) memory: Memory,
     #[serde(default)]
     pub(super) quotas: Quotas,
@@ -48,6 +51,15 @@ pub(super) enum Memory {
     #[default]
     Sealed,
     Any,
+}
+
+/// Whether the guest learns from PVINFO that its GPU is virtual.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Pvinfo {
+    #[default]
+    On,
+    Off,
 }
 
 /// `[vm.quotas]`

@@ -1,3 +1,4 @@
+use gpu_intel::Presence;
 use mediator::memory::SealPolicy;
 
 use super::*;
@@ -49,6 +50,8 @@ fn good_file_is_read() {
         weight = 300
         monitor = "1920x720@60"
         memory = "any"
+        pvinfo = "off"
+        aperture = "64 MiB"
         quotas = { memory = "2 GiB", regions = 16, jobs = 8, job_time = "1s 500ms" }
         [[vm]]
         name = "left-2"
@@ -66,6 +69,9 @@ fn good_file_is_read() {
     assert_eq!(cluster.config.quotas.jobs, 8);
     assert_eq!(cluster.config.quotas.job_time.as_millis(), 1500);
     assert_eq!(mode(cluster), (1920, 720));
+    assert_eq!(cluster.gpu.presence, Presence::Bare);
+    assert_eq!(cluster.gpu.aperture.bytes(), 64 << 20);
+    assert_eq!(left.gpu.presence, Presence::Virtual);
     assert_eq!(left.config.socket, Path::new("/etc/vgate/run/left-2.sock"));
     assert_eq!(left.config.weight.get(), 100);
     assert_eq!(left.config.seals, SealPolicy::RequireSealed);
@@ -73,7 +79,7 @@ fn good_file_is_read() {
 }
 
 fn mode(vm: &Vm) -> (u32, u32) {
-    let mode = display::Edid::parse(&vm.edid).unwrap().preferred_mode();
+    let mode = display::Edid::parse(&vm.gpu.edid).unwrap().preferred_mode();
     (mode.width(), mode.height())
 }
 
@@ -100,6 +106,7 @@ silicon = "drm:/dev/dri/renderD128"
 [[vm]]
 name = "left"
 weight = 0
+aperture = "3 MiB"
 monitor = "640x480"
 edid = "left.edid"
 [[vm]]
@@ -116,17 +123,18 @@ quotas = { memory = "lots", regions = 0, jobs = -1, job_time = "0 s" }
     let starts = [
         "vgate.toml:3:11: there is no silicon \"drm:/dev/dri/renderD128\"",
         "vgate.toml:6:10: weight 0 is out of range: 1 to 1000",
-        "vgate.toml:8:8: a VM has `monitor` or `edid`, not both",
-        "vgate.toml:10:8: another VM is named \"left\" already",
-        "vgate.toml:11:10: weight 1001 is out of range",
-        "vgate.toml:12:11: \"big\" is no mode",
-        "vgate.toml:14:8: \"Right!\" is no name for a VM",
-        "vgate.toml:15:10: /c/control is the control socket already",
-        "vgate.toml:16:8: /etc/vgate/missing.edid: ",
-        "vgate.toml:17:21: \"lots\" is no size",
-        "vgate.toml:17:39: 0 is out of range: 1 to 4096",
-        "vgate.toml:17:49: -1 is out of range: 1 to 65536",
-        "vgate.toml:17:64: \"0 s\" is no length of time",
+        "vgate.toml:7:12: \"3 MiB\" is no aperture",
+        "vgate.toml:9:8: a VM has `monitor` or `edid`, not both",
+        "vgate.toml:11:8: another VM is named \"left\" already",
+        "vgate.toml:12:10: weight 1001 is out of range",
+        "vgate.toml:13:11: \"big\" is no mode",
+        "vgate.toml:15:8: \"Right!\" is no name for a VM",
+        "vgate.toml:16:10: /c/control is the control socket already",
+        "vgate.toml:17:8: /etc/vgate/missing.edid: ",
+        "vgate.toml:18:21: \"lots\" is no size",
+        "vgate.toml:18:39: 0 is out of range: 1 to 4096",
+        "vgate.toml:18:49: -1 is out of range: 1 to 65536",
+        "vgate.toml:18:64: \"0 s\" is no length of time",
     ];
     assert_eq!(found.len(), starts.len(), "{found:#?}");
     for (found, start) in found.iter().zip(starts) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use display::{Edid, Mode, Monitor};
-use gpu_intel::{NoSuchPlatform, Platform};
+use gpu_intel::{Aperture, NoSuchPlatform, Platform, Presence, VgpuConfig};
 use jiff::SignedDuration;
 use mediator::memory::{MemoryQuota, SealPolicy};
 use mediator::{Quotas, VmConfig, Weight};
@@ -80,6 +80,11 @@ impl Checker<'_> {
         let quotas = self.quotas(&vm.quotas);
         let platform = self.platform(vm.device.as_ref());
         let edid = self.monitor(vm);
+        let presence = match vm.pvinfo {
+            file::Pvinfo::On => Presence::Virtual,
+            file::Pvinfo::Off => Presence::Bare,
+        };
+        let aperture = self.read_or(Aperture::default(), vm.aperture.as_ref(), |s| aperture(s));
         let seals = match vm.memory {
             file::Memory::Sealed => SealPolicy::RequireSealed,
             file::Memory::Any => SealPolicy::AllowUnsealed,
@@ -91,7 +96,8 @@ impl Checker<'_> {
             quotas: quotas?,
             seals,
         };
-        Some(Vm { config, platform: platform?, edid: edid? })
+        let gpu = VgpuConfig { platform: platform?, edid: edid?, presence, aperture: aperture? };
+        Some(Vm { config, gpu })
     }
 
     fn weight(&mut self, weight: Option<&Spanned<i64>>) -> Option<Weight> {
@@ -189,6 +195,11 @@ fn duration(words: &str) -> Result<Duration, String> {
     read.filter(|duration| !duration.is_zero()).ok_or_else(|| {
         format!("{words:?} is no length of time: write a number and a unit, such as 500 ms or 10 s")
     })
+}
+
+fn aperture(words: &str) -> Result<Aperture, String> {
+    Aperture::new(size(words)?)
+        .ok_or_else(|| format!("{words:?} is no aperture: a power of two, 1 MiB to 1 GiB"))
 }
 
 fn edid_of(resolution: &str) -> Result<Vec<u8>, String> {

@@ -51,7 +51,20 @@ const REFUSED: &[&str] = &["c8 yf"];
 #[test]
 fn every_format_tiling_turn_and_blend_shows_what_was_drawn() -> Result<()> {
     let vgate = Vgate::for_vms("display-planes", &[("guest", "640x480")])?;
-    let mut guest = start("display-planes", &vgate, "modules,check:planes,poweroff")?;
+    shows_every_plane("display-planes", &vgate)
+}
+
+#[test]
+#[ignore = "make test-long: as without PVINFO"]
+fn a_bare_gpu_shows_what_was_drawn_in_every_format_tiling_turn_and_blend() -> Result<()> {
+    let vm = "[[vm]]\nname = \"guest\"\nmonitor = \"640x480\"\npvinfo = \"off\"\n";
+    let configuration = format!("control = \"control\"\n{vm}");
+    let vgate = Vgate::start("bare-planes", &configuration, &["control", "guest.sock"])?;
+    shows_every_plane("bare-planes", &vgate)
+}
+
+fn shows_every_plane(name: &str, vgate: &Vgate) -> Result<()> {
+    let mut guest = start(name, vgate, "modules,check:planes,poweroff")?;
     guest.wait_step("modules")?;
     let (mut wrong, mut refused, mut right) = (Vec::new(), Vec::new(), 0);
     loop {

@@ -14,7 +14,7 @@
 
 mod state_table;
 pub mod streamer;
-mod table;
+pub(crate) mod table;
 
 use bitflags::bitflags;
 

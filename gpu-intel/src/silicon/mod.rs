@@ -1,16 +1,21 @@
 //! Silicon: what executes a guest's batches. The unit of work is one batch buffer in one context.
 
 pub mod model;
+mod position;
 
 use mediator::GuestAddress;
 
 use crate::address::PpgttAddress;
 
+pub(crate) use position::{BATCH_POSITION, Position};
+
 /// One unprivileged batch buffer, to run in its context's own address space.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// Its first command.
+    /// Its first command, or the one to go on with.
     pub start: PpgttAddress,
+    /// Where the end of a second-level batch leads, for one that goes on inside of it.
+    pub return_to: Option<PpgttAddress>,
     /// The pages of the context's image in guest memory: 0 the status page, 1 the registers, then engine state. Empty
     /// for a context without a memory.
     pub image: Vec<GuestAddress>,

@@ -14,7 +14,9 @@ use mediator::{GuestAddress, GuestRam, Reason, SpaceRoot};
 use super::execlist::Descriptor;
 use super::ggtt::Ggtt;
 use crate::address::GgttAddress;
+use crate::command::table::opcode;
 use crate::engine::Engine;
+use crate::silicon::{BATCH_POSITION, Position};
 
 /// Dwords of page 1 that are read at a context's start.
 const READ: usize = 0x34;
@@ -27,6 +29,10 @@ const RING_CONTROL: usize = 0x0B;
 const PER_CONTEXT_BATCH: usize = 0x19;
 const INDIRECT_CONTEXT: usize = 0x1B;
 const TIMESTAMP: usize = 0x23;
+/// Bit 0 of the context control: there is no state yet.
+const RESTORE_INHIBIT: u32 = 1;
+/// Bytes of MI_BATCH_BUFFER_START.
+const BATCH_START_BYTES: u32 = 12;
 /// Page directory pointers: low dwords of PDP0 to PDP3; the high dword is two before.
 const PDP_LOW: [usize; 4] = [0x33, 0x2F, 0x2B, 0x27];
 
@@ -51,6 +57,9 @@ pub(crate) struct ContextImage {
     pub(crate) indirect: Option<(GgttAddress, usize)>,
     /// Batch that runs after each context load.
     pub(crate) per_context_batch: Option<GgttAddress>,
+    /// The batch that the context was interrupted in.
+    pub(crate) interrupted: Option<Position>,
+    control: u32,
     /// Bytes from the ring's start where the commands begin and end.
     head: u32,
     tail: u32,
@@ -91,15 +100,17 @@ impl ContextImage {
         let render = engine == Engine::Render;
         let indirect = dword(INDIRECT_CONTEXT);
         let per_context = dword(PER_CONTEXT_BATCH);
-        let image = Self {
+        let mut image = Self {
             pages,
             space: SpaceRoot { levels, entries },
-            inhibit_restore: dword(CONTROL) & 1 != 0,
+            inhibit_restore: dword(CONTROL) & RESTORE_INHIBIT != 0,
             indirect: (render && indirect & 0x3F != 0).then(|| {
                 (GgttAddress(u64::from(indirect & !0x3F)), (indirect & 0x3F) as usize * 64)
             }),
             per_context_batch: (render && per_context & 1 != 0)
                 .then(|| GgttAddress(u64::from(per_context & !0xFFF))),
+            interrupted: Position::decode(std::array::from_fn(|n| dword(BATCH_POSITION + 2 * n))),
+            control: dword(CONTROL),
             head: dword(HEAD) & 0x1F_FFFC,
             tail: dword(TAIL) & 0x1F_FFF8,
             ring: GgttAddress(u64::from(dword(RING_START) & !0xFFF)),
@@ -107,7 +118,30 @@ impl ContextImage {
             timestamp: dword(TIMESTAMP),
         };
         image.check(base)?;
+        if image.inhibit_restore || !image.stands_behind_a_batch_start(ggtt, ram) {
+            image.interrupted = None;
+        }
         Ok(image)
+    }
+
+    /// Whether the command before the ring's head starts a batch. A driver that gives up on a batch (it was reset)
+    /// moves the head and leaves the rest of the image as it was.
+    fn stands_behind_a_batch_start(&self, ggtt: &Ggtt, ram: &GuestRam) -> bool {
+        let at = self.back(self.head, BATCH_START_BYTES);
+        let Some(at) = ggtt.translate(GgttAddress(self.ring.0 + u64::from(at))) else {
+            return false;
+        };
+        ram.read_u32(at).is_ok_and(|dword| dword >> 23 == opcode::BATCH_BUFFER_START)
+    }
+
+    /// A place so many bytes before another in the ring.
+    fn back(&self, from: u32, bytes: u32) -> u32 {
+        (from + self.ring_size).saturating_sub(bytes) % self.ring_size
+    }
+
+    /// Where the ring's commands stand if so many bytes are left before the tail.
+    pub(crate) fn head_before_tail(&self, bytes: u32) -> u32 {
+        self.back(self.tail, bytes)
     }
 
     fn check(&self, base: GgttAddress) -> Result<(), Reason> {
@@ -148,15 +182,19 @@ impl ContextImage {
         Ok(dwords)
     }
 
-    /// Writes back what the engine changes in the ring's part: the head has reached the tail, and time has passed.
-    pub(crate) fn save(&self, ram: &GuestRam, ticks: u32) {
+    /// Writes back what the engine changes in the ring's part: how far it came, that time has passed, and, unless the
+    /// context is still `fresh`, that there is state to be restored from now on.
+    pub(crate) fn save(&self, ram: &GuestRam, head: u32, ticks: u32, fresh: bool) {
         let page = registers_page(&self.pages).0;
-        // A guest that unmapped its own image loses what would have been written there.
-        let _ = ram.write_u32(GuestAddress(page + HEAD as u64 * 4), self.tail);
-        let _ = ram.write_u32(
-            GuestAddress(page + TIMESTAMP as u64 * 4),
-            self.timestamp.wrapping_add(ticks),
-        );
+        let inhibit = if fresh { 0 } else { RESTORE_INHIBIT };
+        for (index, value) in [
+            (HEAD, head),
+            (CONTROL, self.control & !inhibit),
+            (TIMESTAMP, self.timestamp.wrapping_add(ticks)),
+        ] {
+            // A guest that unmapped its own image loses what would have been written there.
+            let _ = ram.write_u32(GuestAddress(page + index as u64 * 4), value);
+        }
     }
 
     /// Ring start, head and tail, as the engine's ring registers show them.

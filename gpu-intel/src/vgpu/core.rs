@@ -7,6 +7,7 @@ use std::io;
 
 use mediator::{Effects, GuestRam, Job, JobId, Plug, Reason, SpaceRoot, Time, Vector};
 
+use super::config::VgpuConfig;
 use super::context::{self, ContextImage};
 use super::display::{self, Display};
 use super::execlist::Descriptor;
@@ -20,7 +21,6 @@ use crate::command;
 use crate::command::streamer::{Bus, Fault, Notify, Space, StatusPage};
 use crate::engine::Engine;
 use crate::gtt::PageTableWalker;
-use crate::platform::Platform;
 use crate::silicon::Batch;
 
 /// Dwords of a privileged batch that are copied.
@@ -40,6 +40,7 @@ pub(crate) struct Counters {
     pub(crate) interrupts: u64,
     pub(crate) engine_resets: u64,
     pub(crate) hangs: u64,
+    pub(crate) preemptions: u64,
     pub(crate) ring_commands_skipped: u64,
     pub(crate) ring_writes_dropped: u64,
     pub(crate) page_table_notices: u64,
@@ -63,13 +64,13 @@ pub(crate) fn ticks(now: Time) -> u64 {
 }
 
 impl Core {
-    pub(crate) fn new(platform: Platform, ram: GuestRam, edid: Vec<u8>) -> io::Result<Self> {
+    pub(crate) fn new(config: VgpuConfig, ram: GuestRam) -> io::Result<Self> {
         let mut core = Self {
             ram,
-            registers: RegisterFile::new(platform)?,
+            registers: RegisterFile::new(config.platform, config.presence, config.aperture)?,
             ggtt: Ggtt::new()?,
             line: Line::default(),
-            display: Display::new(edid),
+            display: Display::new(config.edid),
             counters: Counters::default(),
             next_job: 0,
         };
@@ -118,6 +119,9 @@ impl Core {
             self.registers.set(at, value);
             return;
         };
+        if display::PLANES.contains(&at) {
+            self.display.write_plane(pipe(at), fx.now);
+        }
         match entry.class {
             Class::Behaves(behaviour) => self.behave(at, behaviour, value, fx),
             Class::Masked => {
@@ -446,6 +450,10 @@ impl Host for RingBus<'_, '_> {
             work: batch,
         });
         id
+    }
+
+    fn recall(&mut self, job: JobId) {
+        self.fx.recall.push(job);
     }
 
     fn copy_batch(&mut self, engine: Engine, at: u64) -> Result<Vec<u32>, Reason> {

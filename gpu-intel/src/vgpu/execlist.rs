@@ -2,8 +2,13 @@
 //!
 //! ```text
 //!  port, four dwords ──► list of two contexts ──► running ──► CSB entries ──► guest
-//!                                   └──► pending while another list runs
+//!                                   └──► pending until the running context can be interrupted
 //! ```
+//!
+//! A list whose first context runs already only gives it a new tail (lite restore). Any other list preempts: the
+//! context that runs is left at the next point where it allows that, or at its ring's end, and the list takes over.
+//! Exactly one CSB entry acknowledges each list, the one that says idle to active or preempted; each other entry ends
+//! the context that ran. That is how a driver follows.
 //!
 //! A state machine without memory or time: the device feeds it and carries out what it returns.
 //! Source: SKL PRM vol 2c (EXECLIST_SUBMITPORT, EXECLIST_STATUS, CONTEXT_STATUS_BUF), vol 7 (execlist scheduling).
@@ -38,6 +43,10 @@ impl Descriptor {
     /// Levels of its page tables: 3 or 4.
     pub(crate) fn levels(self) -> u8 {
         if self.0 >> 3 & 3 == 3 { 4 } else { 3 }
+    }
+    /// The context is to be loaded from its image even if it runs.
+    fn force_restore(self) -> bool {
+        self.0 & 1 << 2 != 0
     }
     fn valid(self) -> bool {
         self.0 & 1 != 0
@@ -91,12 +100,12 @@ pub(crate) struct CsbEntry {
 /// What the engine is to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Go on as before.
-    Same,
     /// Load this context.
     Start(Descriptor),
     /// The context that runs has a new tail.
     Extend(Descriptor),
+    /// Leave the context that runs as soon as it allows that, then say so ([`Execlists::preempted`]).
+    Preempt,
     /// Nothing to run.
     Idle,
 }
@@ -187,30 +196,54 @@ impl Execlists {
         }
         let second = if second.valid() { Some(second.check()?) } else { None };
         let list = List { contexts: [Some(first.check()?), second], active: 0 };
-        let mut csb = Vec::new();
-        let next = match &self.running {
-            None => {
+        if self.pending.is_some() {
+            return Err(Reason::new(
+                "execlist/full",
+                "both execlists are taken and a third was submitted",
+            ));
+        }
+        let current = self.running.as_ref().and_then(List::current);
+        let lite = |current: &Descriptor| current.key() == first.key() && !first.force_restore();
+        Ok(match current {
+            None => self.begin(list, first),
+            Some(current) if lite(&current) => {
                 self.running = Some(list);
-                csb.push(self.entry(Switch::IDLE_TO_ACTIVE, 0));
-                Next::Start(first)
-            }
-            Some(running) if running.current().is_some_and(|c| c.key() == first.key()) => {
-                self.running = Some(list);
-                csb.push(self.entry(Switch::LITE_RESTORE | Switch::PREEMPTED, first.id()));
-                Next::Extend(first)
-            }
-            Some(_) if self.pending.is_none() => {
-                self.pending = Some(list);
-                Next::Same
+                let why = Switch::LITE_RESTORE | Switch::PREEMPTED;
+                Turn { csb: vec![self.entry(why, first.id())], next: Next::Extend(first) }
             }
             Some(_) => {
-                return Err(Reason::new(
-                    "execlist/full",
-                    "both execlists are taken and a third was submitted",
-                ));
+                self.pending = Some(list);
+                Turn { csb: Vec::new(), next: Next::Preempt }
             }
+        })
+    }
+
+    /// An idle engine takes a list.
+    fn begin(&mut self, list: List, first: Descriptor) -> Turn {
+        self.running = Some(list);
+        Turn { csb: vec![self.entry(Switch::IDLE_TO_ACTIVE, 0)], next: Next::Start(first) }
+    }
+
+    /// Whether a list waits for the context that runs to be interrupted.
+    pub(crate) fn wants_switch(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// The context that runs was interrupted and saved. Without a list that waits it goes on.
+    pub(crate) fn preempted(&mut self) -> Turn {
+        let Some(current) = self.running.as_ref().and_then(List::current) else {
+            return Turn { csb: Vec::new(), next: Next::Idle };
         };
-        Ok(Turn { csb, next })
+        let Some(list) = self.pending.take() else {
+            return Turn { csb: Vec::new(), next: Next::Start(current) };
+        };
+        let first = list.current().unwrap_or(current);
+        let mut why = Switch::PREEMPTED;
+        if first.key() == current.key() && !first.force_restore() {
+            why |= Switch::LITE_RESTORE;
+        }
+        self.running = Some(list);
+        Turn { csb: vec![self.entry(why, current.id())], next: Next::Start(first) }
     }
 
     /// The context that runs has come to its ring's end.
@@ -220,19 +253,30 @@ impl Execlists {
         };
         let finished = running.current().map_or(0, Descriptor::id);
         running.active += 1;
-        if let Some(second) = running.current() {
-            let csb = vec![self.entry(Switch::COMPLETE | Switch::ELEMENT_SWITCH, finished)];
-            return Turn { csb, next: Next::Start(second) };
-        }
-        self.running = self.pending.take();
-        let mut csb = vec![self.entry(Switch::COMPLETE | Switch::ACTIVE_TO_IDLE, finished)];
-        match self.running.as_ref().and_then(List::current) {
-            Some(first) => {
-                csb.push(self.entry(Switch::IDLE_TO_ACTIVE, 0));
-                Turn { csb, next: Next::Start(first) }
+        let second = running.current();
+        let mut csb = Vec::new();
+        let then = match second {
+            Some(second) => {
+                csb.push(self.entry(Switch::COMPLETE | Switch::ELEMENT_SWITCH, finished));
+                // A list that waits takes over before the second context is even loaded.
+                if self.pending.is_some() {
+                    self.preempted()
+                } else {
+                    Turn { csb: Vec::new(), next: Next::Start(second) }
+                }
             }
-            None => Turn { csb, next: Next::Idle },
-        }
+            None => {
+                csb.push(self.entry(Switch::COMPLETE | Switch::ACTIVE_TO_IDLE, finished));
+                self.running = None;
+                let pending = self.pending.take();
+                match pending.and_then(|list| Some((list, list.current()?))) {
+                    Some((list, first)) => self.begin(list, first),
+                    None => Turn { csb: Vec::new(), next: Next::Idle },
+                }
+            }
+        };
+        csb.extend(then.csb);
+        Turn { csb, next: then.next }
     }
 
     fn entry(&mut self, why: Switch, context: u32) -> CsbEntry {
@@ -259,10 +303,13 @@ impl Execlists {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const A: u64 = 0xA_0000_0000 | 0x0010_0000 | 1 << 8 | 3 << 3 | 1;
     const B: u64 = 0xB_0000_0000 | 0x0020_0000 | 1 << 8 | 3 << 3 | 1;
+    const C: u64 = 0xC_0000_0000 | 0x0030_0000 | 1 << 8 | 3 << 3 | 1;
 
     fn submit(lists: &mut Execlists, first: u64, second: u64) -> Result<Turn, Reason> {
         for dword in [second >> 32, second, first >> 32] {
@@ -300,10 +347,127 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_another_context_preempts() {
+        let mut lists = Execlists::new();
+        submit(&mut lists, A, B).unwrap();
+        let turn = submit(&mut lists, C, A).unwrap();
+        assert_eq!((whys(&turn), turn.next), (vec![], Next::Preempt));
+        assert!(lists.wants_switch());
+        let turn = lists.preempted();
+        assert_eq!(whys(&turn), [(Switch::PREEMPTED, 0xA, 1)]);
+        assert_eq!(turn.next, Next::Start(Descriptor(C)));
+        assert!(!lists.wants_switch());
+        assert_eq!(lists.complete().next, Next::Start(Descriptor(A)));
+    }
+
+    #[test]
+    fn a_forced_restore_reloads_the_context_that_runs() {
+        let mut lists = Execlists::new();
+        submit(&mut lists, A, 0).unwrap();
+        assert_eq!(submit(&mut lists, A | 1 << 2, 0).unwrap().next, Next::Preempt);
+        let turn = lists.preempted();
+        assert_eq!(whys(&turn), [(Switch::PREEMPTED, 0xA, 1)]);
+        assert_eq!(turn.next, Next::Start(Descriptor(A | 1 << 2)));
+    }
+
+    #[test]
+    fn a_list_that_waits_takes_over_when_the_first_context_ends() {
+        let mut lists = Execlists::new();
+        submit(&mut lists, A, B).unwrap();
+        submit(&mut lists, C, 0).unwrap();
+        let turn = lists.complete();
+        let ended = (Switch::COMPLETE | Switch::ELEMENT_SWITCH, 0xA, 1);
+        assert_eq!(whys(&turn), [ended, (Switch::PREEMPTED, 0xB, 2)]);
+        assert_eq!(turn.next, Next::Start(Descriptor(C)));
+    }
+
+    #[test]
+    fn an_interruption_that_nobody_waits_for_changes_nothing() {
+        let mut lists = Execlists::new();
+        submit(&mut lists, A, 0).unwrap();
+        let turn = lists.preempted();
+        assert_eq!((whys(&turn), turn.next), (vec![], Next::Start(Descriptor(A))));
+        assert_eq!(Execlists::new().preempted().next, Next::Idle);
+    }
+
+    /// A driver as i915 is: it follows the lists by the entries alone.
+    #[derive(Default)]
+    struct Follower {
+        inflight: Vec<u32>,
+        pending: Vec<u32>,
+        read: u8,
+    }
+
+    impl Follower {
+        fn take(&mut self, turn: &Turn) -> Result<(), TestCaseError> {
+            for entry in &turn.csb {
+                self.read = (self.read + 1) % CSB_ENTRIES;
+                prop_assert_eq!(entry.index, self.read, "entries stand in their order");
+                if entry.why.intersects(Switch::IDLE_TO_ACTIVE | Switch::PREEMPTED) {
+                    prop_assert!(!self.pending.is_empty(), "{:?} acknowledges nothing", entry);
+                    if entry.why.contains(Switch::PREEMPTED) {
+                        prop_assert_eq!(Some(&entry.context), self.inflight.first());
+                    } else {
+                        prop_assert!(self.inflight.is_empty(), "{:?} with contexts left", entry);
+                    }
+                    self.inflight = std::mem::take(&mut self.pending);
+                } else {
+                    prop_assert!(entry.why.contains(Switch::COMPLETE));
+                    prop_assert!(!self.inflight.is_empty(), "{:?} ends nothing", entry);
+                    prop_assert_eq!(entry.context, self.inflight.remove(0));
+                    let idle = entry.why.contains(Switch::ACTIVE_TO_IDLE);
+                    prop_assert_eq!(idle, self.inflight.is_empty());
+                }
+            }
+            Ok(())
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn entries_always_tell_a_driver_what_runs(
+            steps in prop::collection::vec((0..4_u8, 0..4_usize, 0..4_usize), 1..200),
+        ) {
+            let contexts = [A, B, C, A | 1 << 2];
+            let mut lists = Execlists::new();
+            lists.set_csb_write(5);
+            let mut driver = Follower { read: 5, ..Follower::default() };
+            for (what, first, second) in steps {
+                let turn = match what {
+                    0 | 1 => {
+                        let (first, second) = (contexts[first], contexts[second]);
+                        let alone = first >> 32 == second >> 32;
+                        let second = if alone { 0 } else { second };
+                        let full = lists.wants_switch();
+                        prop_assert_eq!(full, !driver.pending.is_empty());
+                        let turn = submit(&mut lists, first, second);
+                        prop_assert_eq!(turn.is_err(), full);
+                        let Ok(turn) = turn else { continue };
+                        driver.pending = [first, second].map(|d| (d >> 32) as u32).to_vec();
+                        driver.pending.retain(|id| *id != 0);
+                        turn
+                    }
+                    2 => lists.complete(),
+                    _ => lists.preempted(),
+                };
+                driver.take(&turn)?;
+                let runs = driver.inflight.first().copied();
+                match turn.next {
+                    Next::Start(context) | Next::Extend(context) => {
+                        prop_assert_eq!(runs, Some(context.id()));
+                    }
+                    Next::Idle => prop_assert_eq!(runs, None),
+                    Next::Preempt => prop_assert!(runs.is_some() && lists.wants_switch()),
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_second_list_waits_and_a_third_is_refused() {
         let mut lists = Execlists::new();
         submit(&mut lists, A, 0).unwrap();
-        assert_eq!(submit(&mut lists, B, 0).unwrap().next, Next::Same);
+        assert_eq!(submit(&mut lists, B, 0).unwrap().next, Next::Preempt);
         assert_eq!(submit(&mut lists, B, 0).unwrap_err().rule, "execlist/full");
         let turn = lists.complete();
         assert_eq!(

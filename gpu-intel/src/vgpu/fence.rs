@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_fence_shows_an_x_tiled_surface_as_rows() {
-        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut registers = RegisterFile::of(Platform::default());
         registers.set(0x10_0008, 0x10_0000 | 1);
         registers.set(0x10_000C, 0x10_F000 | (1024 / 128 - 1));
         assert_eq!(detile(&registers, 0x10_0000 + 1024), 0x10_0000 + 512);

@@ -19,12 +19,8 @@ pub(crate) const IN_BAR0: u64 = 8 << 20;
 /// The table in BAR0, all of it.
 pub(crate) const PART: Mappable = Mappable { bar: 0, offset: IN_BAR0, len: ENTRIES as u64 * 8 };
 
-/// What the aperture (BAR2) spans.
+/// What BAR2 spans where PVINFO says how much of it there is: the usual size, so that drivers find nothing odd.
 pub(crate) const APERTURE: u64 = 256 << 20;
-/// How much of the aperture PVINFO offers. Frame buffers larger than this can't be mapped through the aperture, so
-/// i915 maps them straight from its own memory and no pixel of a console passes the register socket; what is left is
-/// for small CPU mappings through the GTT.
-pub(crate) const MAPPABLE_SIZE: u32 = 1 << 20;
 /// The rest of the GGTT is offered behind the aperture; its last page stays free for i915's guard page.
 pub(crate) const UNMAPPABLE_BASE: u32 = APERTURE as u32;
 /// Size of that part.

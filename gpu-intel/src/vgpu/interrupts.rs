@@ -163,7 +163,7 @@ mod tests {
     const USER: Event = Event::Engine(Engine::Copy, EngineEvent::User);
 
     fn enabled() -> (RegisterFile, Line) {
-        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut registers = RegisterFile::of(Platform::default());
         registers.set(0x4_4304, 0);
         registers.set(0x4_430C, u32::MAX);
         registers.set(Engine::Copy.base() + 0xA8, 0);

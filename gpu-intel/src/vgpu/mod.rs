@@ -11,6 +11,7 @@
 //! The ring is interpreted here, on the vGPU's own state; only batch buffers go to silicon. So no privileged command
 //! of a guest ever reaches hardware, and the GGTT is private to each guest.
 
+mod config;
 mod context;
 mod core;
 mod display;
@@ -35,13 +36,14 @@ use mediator::{
     ScanOut, Time, UnknownAccess, VirtualGpu,
 };
 
+pub use self::config::{Aperture, Presence, VgpuConfig};
 use self::context::ContextImage;
 use self::core::{Core, RingBus, ticks};
 use self::execlist::{CSB_ENTRIES, Next, Turn};
 use self::interrupts::{EngineEvent, Event};
 use self::pci::PciConfig;
 use self::registers::{Behaviour, Class};
-use self::ring::{Active, EngineState, Progress};
+use self::ring::{Active, EngineState, Progress, Returned};
 use crate::address::RegisterOffset;
 use crate::engine::Engine;
 use crate::platform::Platform;
@@ -55,13 +57,15 @@ const HOLD_INTERRUPT: Duration = Duration::from_micros(500);
 /// Offset of the interrupt and display registers, which a full reset of the GT leaves alone.
 const GT_REGISTERS_END: u32 = 0x4_4200;
 
-const REGIONS: [RegionInfo; 5] = [
-    RegionInfo { region: Region::Bar(0), size: pci::BAR0_SIZE, writable: true },
-    RegionInfo { region: Region::Bar(2), size: pci::BAR2_SIZE, writable: true },
-    RegionInfo { region: Region::Bar(4), size: pci::BAR4_SIZE, writable: true },
-    RegionInfo { region: Region::Rom, size: rom::SIZE as u64, writable: false },
-    RegionInfo { region: Region::Config, size: pci::SIZE as u64, writable: true },
-];
+fn regions(aperture: u64) -> [RegionInfo; 5] {
+    [
+        RegionInfo { region: Region::Bar(0), size: pci::BAR0_SIZE, writable: true },
+        RegionInfo { region: Region::Bar(2), size: aperture, writable: true },
+        RegionInfo { region: Region::Bar(4), size: pci::BAR4_SIZE, writable: true },
+        RegionInfo { region: Region::Rom, size: rom::SIZE as u64, writable: false },
+        RegionInfo { region: Region::Config, size: pci::SIZE as u64, writable: true },
+    ]
+}
 
 /// The virtual GPU of one guest.
 #[derive(Debug)]
@@ -71,20 +75,30 @@ pub struct Vgpu {
     config: PciConfig,
     rom: Vec<u8>,
     platform: Platform,
+    regions: [RegionInfo; 5],
+    /// Size of BAR2.
+    aperture: u64,
 }
 
 impl Vgpu {
-    /// A vGPU after power-on, over the guest's memory, with a monitor that has this EDID.
+    /// A vGPU after power-on, over the guest's memory.
     ///
     /// # Errors
     /// When the host has no address space for its tables.
-    pub fn new(platform: Platform, ram: GuestRam, edid: Vec<u8>) -> io::Result<Self> {
+    pub fn new(config: VgpuConfig, ram: GuestRam) -> io::Result<Self> {
+        let platform = config.platform;
+        let aperture = match config.presence {
+            Presence::Virtual => ggtt::APERTURE,
+            Presence::Bare => config.aperture.bytes(),
+        };
         Ok(Self {
-            core: Core::new(platform, ram, edid)?,
+            core: Core::new(config, ram)?,
             engines: std::array::from_fn(|_| EngineState::new()),
-            config: PciConfig::new(platform, rom::SIZE as u32),
+            config: PciConfig::new(platform, aperture, rom::SIZE as u32),
             rom: rom::image(platform),
             platform,
+            regions: regions(aperture),
+            aperture,
         })
     }
 
@@ -155,13 +169,13 @@ impl Vgpu {
         loop {
             self.publish(engine, &turn, fx);
             let started = match turn.next {
-                Next::Same => return,
                 Next::Idle => {
                     self.engine(engine).active = None;
                     return;
                 }
                 Next::Start(descriptor) => self.start(engine, descriptor, fx.now),
                 Next::Extend(descriptor) => self.extend(engine, descriptor, fx.now),
+                Next::Preempt => Ok(()),
             };
             if let Err(reason) = started {
                 self.hang(engine, reason, fx);
@@ -191,12 +205,13 @@ impl Vgpu {
             // MI_BATCH_BUFFER_START into the GGTT: the ring interpreter takes the private copy.
             commands.extend([0x31 << 23 | 1, at.0 as u32, 0]);
         }
-        commands.extend(image.commands(ggtt, ram)?);
+        let ring = image.commands(ggtt, ram)?;
         let (start, head, tail) = image.ring();
         for (at, value) in [(0x38, start), (0x34, head), (0x30, tail)] {
             self.core.registers.set(engine.base() + at, value);
         }
-        self.engine(engine).active = Some(Active::new(engine, descriptor, image, commands, now));
+        self.engine(engine).active =
+            Some(Active::new(engine, descriptor, image, commands, &ring, now));
         Ok(())
     }
 
@@ -222,16 +237,18 @@ impl Vgpu {
             return None;
         }
         let mut active = self.engine(engine).active.take()?;
-        let progress = active.run(&mut bus(&mut self.core, fx, engine, &active));
+        let others_wait = self.engine(engine).lists.wants_switch();
+        let progress = active.run(others_wait, &mut bus(&mut self.core, fx, engine, &active));
         self.engine(engine).waiting = matches!(progress, Ok(Progress::Waiting));
         match progress {
             Ok(Progress::Complete) => {
-                active
-                    .image
-                    .save(&self.core.ram, ticks(fx.now).wrapping_sub(ticks(active.began)) as u32);
-                let (_, _, tail) = active.image.ring();
-                self.core.registers.set(engine.base() + 0x34, tail);
+                self.leave(engine, &active, fx.now);
                 Some(self.engine(engine).lists.complete())
+            }
+            Ok(Progress::Interrupted) => {
+                self.leave(engine, &active, fx.now);
+                self.core.counters.preemptions += 1;
+                Some(self.engine(engine).lists.preempted())
             }
             Ok(Progress::Blocked | Progress::Waiting) => {
                 self.engine(engine).active = Some(active);
@@ -243,6 +260,34 @@ impl Vgpu {
                 None
             }
         }
+    }
+
+    /// The active context's batch came back, with the rest of it in the image.
+    fn interrupted(&mut self, engine: Engine, fx: &mut Effects<Batch>) -> Option<Turn> {
+        let active = self.engine(engine).active.take()?;
+        self.leave(engine, &active, fx.now);
+        self.core.counters.preemptions += 1;
+        Some(self.engine(engine).lists.preempted())
+    }
+
+    /// Rings that wait may wait for what `but`, another engine, has just done.
+    fn look_again(&mut self, but: Engine, fx: &mut Effects<Batch>) {
+        for engine in Engine::ALL {
+            if engine != but
+                && self.engine(engine).waiting
+                && let Some(turn) = self.run(engine, fx)
+            {
+                self.take_turn(engine, turn, fx);
+            }
+        }
+    }
+
+    /// Saves the context that ran.
+    fn leave(&mut self, engine: Engine, active: &Active, now: Time) {
+        let head = active.head();
+        let ran = ticks(now).wrapping_sub(ticks(active.began)) as u32;
+        active.image.save(&self.core.ram, head, ran, active.fresh);
+        self.core.registers.set(engine.base() + 0x34, head);
     }
 
     /// Writes status entries: to the registers and, as the guest reads them, to the status page; data first, then the
@@ -354,7 +399,7 @@ fn dwords(
 
 impl VirtualGpu<Batch> for Vgpu {
     fn regions(&self) -> &[RegionInfo] {
-        &REGIONS
+        &self.regions
     }
 
     fn mappable(&self) -> Option<Mappable> {
@@ -428,10 +473,15 @@ impl VirtualGpu<Batch> for Vgpu {
             self.engine(engine).active = Some(active);
             match outcome {
                 None => continue,
-                Some(Ok(())) => {
-                    if let Some(turn) = self.run(engine, fx) {
+                Some(Ok(returned)) => {
+                    let turn = match returned {
+                        Returned::Finished => self.run(engine, fx),
+                        Returned::Unfinished => self.interrupted(engine, fx),
+                    };
+                    if let Some(turn) = turn {
                         self.take_turn(engine, turn, fx);
                     }
+                    self.look_again(engine, fx);
                 }
                 Some(Err(reason)) => self.hang(engine, reason, fx),
             }
@@ -474,7 +524,7 @@ impl VirtualGpu<Batch> for Vgpu {
             *self.engine(engine) = EngineState::new();
         }
         self.core.reset();
-        self.config = PciConfig::new(self.platform, rom::SIZE as u32);
+        self.config = PciConfig::new(self.platform, self.aperture, rom::SIZE as u32);
         if kind == Reset::Disconnect {
             self.core.counters = core::Counters::default();
         }
@@ -508,6 +558,7 @@ impl VirtualGpu<Batch> for Vgpu {
             ("interrupts", c.interrupts),
             ("engine_resets", c.engine_resets),
             ("hangs", c.hangs),
+            ("preemptions", c.preemptions),
             ("ring_commands_skipped", c.ring_commands_skipped),
             ("ring_writes_dropped", c.ring_writes_dropped),
             ("page_table_notices", c.page_table_notices),

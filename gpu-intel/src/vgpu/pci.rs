@@ -13,7 +13,6 @@ const STATUS: usize = 0x06;
 
 /// Base address registers: offset and size (0: absent). BAR0 registers and GGTT, BAR2 aperture, BAR4 I/O ports.
 pub(crate) const BAR0_SIZE: u64 = 16 << 20;
-pub(crate) const BAR2_SIZE: u64 = super::ggtt::APERTURE;
 pub(crate) const BAR4_SIZE: u64 = 64;
 
 /// Bytes from `at` with their value at power-on; everything else is zero.
@@ -52,8 +51,8 @@ pub(crate) struct PciConfig {
 }
 
 impl PciConfig {
-    /// As after power-on; `rom_size` is a power of two.
-    pub(crate) fn new(platform: Platform, rom_size: u32) -> Self {
+    /// As after power-on. The sizes of BAR2 and the ROM are powers of two.
+    pub(crate) fn new(platform: Platform, aperture: u64, rom_size: u32) -> Self {
         let mut config = Self { bytes: [0; SIZE], masks: [0; SIZE] };
         fill(&mut config.bytes, HEADER);
         fill(&mut config.masks, WRITABLE);
@@ -61,7 +60,7 @@ impl PciConfig {
         fill(&mut config.bytes, &[(0x02, &id), (0x08, &[platform.revision()]), (0x2E, &id)]);
         // A base address register keeps the bits above its size: so the guest learns the size.
         let bars: [(usize, u64, usize); 3] =
-            [(0x10, BAR0_SIZE, 8), (0x18, BAR2_SIZE, 8), (0x20, BAR4_SIZE, 4)];
+            [(0x10, BAR0_SIZE, 8), (0x18, aperture, 8), (0x20, BAR4_SIZE, 4)];
         for (at, size, width) in bars {
             let mask = (!(size - 1)).to_le_bytes();
             fill(&mut config.masks, &[(at, mask.get(..width).unwrap_or(&[]))]);
@@ -110,7 +109,7 @@ mod tests {
 
     #[test]
     fn base_address_registers_tell_their_size() {
-        let mut config = PciConfig::new(Platform::default(), 0x1_0000);
+        let mut config = PciConfig::new(Platform::default(), 256 << 20, 0x1_0000);
         for (at, expected) in
             [(0x10, 0xFF00_0004), (0x14, u32::MAX), (0x18, 0xF000_000C), (0x20, 0xFFFF_FFC1)]
         {
@@ -123,7 +122,7 @@ mod tests {
 
     #[test]
     fn identity_is_not_the_guest_s_to_change() {
-        let mut config = PciConfig::new(Platform::default(), 0x1_0000);
+        let mut config = PciConfig::new(Platform::default(), 256 << 20, 0x1_0000);
         config.write(0, &[0; 64]);
         assert_eq!(dword(&config, 0), 0x5912_8086);
         config.write(u64::MAX - 1, &[0xFF; 8]);

@@ -8,6 +8,10 @@
 //! Requests keep their order. While a batch is on silicon, commands that only flush and leave breadcrumbs are put
 //! aside with it and executed at its fence, so that a second batch can be handed out before the first has ended;
 //! every other command waits. So the guest sees data, then seqno, then CSB, then interrupt.
+//!
+//! A context makes room for another list at arbitration points of its ring, unless MI_ARB_ON_OFF forbids it: at
+//! MI_ARB_CHECK, at waits, before a batch. A batch that is out is recalled, and comes back unfinished from where silicon
+//! can interrupt it. A batch that may be recalled is out alone, so that none behind it has to be undone.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -19,8 +23,9 @@ use super::execlist::{Descriptor, Execlists};
 use crate::address::PpgttAddress;
 use crate::command;
 use crate::command::streamer::{BatchStart, Bus, Space, Step, Streamer};
+use crate::command::table::opcode;
 use crate::engine::Engine;
-use crate::silicon::Batch;
+use crate::silicon::{Batch, Position};
 
 /// Batches of one engine that are on silicon at a time.
 const DEPTH: usize = 2;
@@ -57,7 +62,22 @@ impl EngineState {
 #[derive(Debug)]
 struct Outstanding {
     job: JobId,
+    origin: Origin,
+    /// The first command behind it.
+    behind: usize,
     deferred: Vec<Range<usize>>,
+    /// Whether the context allows it to be interrupted.
+    preemptible: bool,
+    recalled: bool,
+}
+
+/// Where a batch came from.
+#[derive(Clone, Copy, Debug)]
+enum Origin {
+    /// The command at this place.
+    Command(usize),
+    /// It was interrupted earlier, and goes on.
+    Interrupted(Position),
 }
 
 /// The context that an engine runs.
@@ -68,11 +88,17 @@ pub(crate) struct Active {
     pub(crate) began: Time,
     commands: Vec<u32>,
     next: usize,
+    /// The commands before this place are not the ring's own: work-arounds, privileged batches.
+    inserted: usize,
+    /// The batch to go on with before the ring's commands.
+    interrupted: Option<Position>,
+    /// What arbitration will be once the commands that wait for a fence are executed.
+    arbitration: bool,
     executed: usize,
     outstanding: VecDeque<Outstanding>,
     streamer: Streamer,
-    /// The next batch is the first of a new context.
-    fresh: bool,
+    /// The context is new: silicon has not left any state in its image yet.
+    pub(crate) fresh: bool,
 }
 
 /// What the interpreter needs of the device besides its memory and registers.
@@ -85,6 +111,8 @@ pub(crate) trait Host: Bus {
         image: &ContextImage,
         batch: Batch,
     ) -> JobId;
+    /// Wants a batch back from silicon.
+    fn recall(&mut self, job: JobId);
     /// Copies a privileged batch that begins at a global address, up to its end command (not included).
     fn copy_batch(&mut self, engine: Engine, at: u64) -> Result<Vec<u32>, Reason>;
     /// A 2D, 3D or media command stood in the ring or in a privileged batch: nothing executes it there.
@@ -100,24 +128,42 @@ pub(crate) enum Progress {
     Blocked,
     /// A semaphore or event must come first.
     Waiting,
+    /// It was interrupted.
+    Interrupted,
+}
+
+/// What became of a batch that is back.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Returned {
+    /// The ring goes on from where it stands now.
+    Finished,
+    /// The rest of it is in the context's image: the context must be loaded again to go on.
+    Unfinished,
 }
 
 impl Active {
-    /// A context with the commands to run.
+    /// A context with the commands to run: those of its work-arounds, and then those of its ring.
     pub(crate) fn new(
         engine: Engine,
         descriptor: Descriptor,
         image: ContextImage,
-        commands: Vec<u32>,
+        workarounds: Vec<u32>,
+        ring: &[u32],
         began: Time,
     ) -> Self {
-        let fresh = image.inhibit_restore;
+        let (fresh, interrupted) = (image.inhibit_restore, image.interrupted);
+        let inserted = workarounds.len();
+        let mut commands = workarounds;
+        commands.extend_from_slice(ring);
         Self {
             descriptor,
             image,
             began,
             commands,
             next: 0,
+            inserted,
+            interrupted,
+            arbitration: true,
             executed: 0,
             outstanding: VecDeque::new(),
             streamer: Streamer::new(engine, true),
@@ -129,6 +175,7 @@ impl Active {
     pub(crate) fn extend(&mut self, commands: &[u32]) {
         if self.outstanding.is_empty() {
             self.commands.drain(..self.next);
+            self.inserted = self.inserted.saturating_sub(self.next);
             self.next = 0;
         }
         self.executed = 0;
@@ -140,26 +187,54 @@ impl Active {
         self.outstanding.iter().map(|o| o.job)
     }
 
-    /// Runs the ring as far as it goes.
-    pub(crate) fn run(&mut self, host: &mut dyn Host) -> Result<Progress, Reason> {
+    /// Where the ring's head stands, in bytes.
+    pub(crate) fn head(&self) -> u32 {
+        let left = self.commands.len().saturating_sub(self.next) * 4;
+        self.image.head_before_tail(u32::try_from(left).unwrap_or(u32::MAX))
+    }
+
+    /// Runs the ring as far as it goes; only to the next arbitration point if another list waits.
+    pub(crate) fn run(
+        &mut self,
+        others_wait: bool,
+        host: &mut dyn Host,
+    ) -> Result<Progress, Reason> {
         loop {
+            if self.outstanding.is_empty()
+                && self.next == self.inserted
+                && let Some(position) = self.interrupted
+            {
+                if others_wait {
+                    return Ok(Progress::Interrupted);
+                }
+                self.interrupted = None;
+                self.go_on_with(position, host);
+            }
             let Some(command) = self.peek()? else {
                 return Ok(if self.outstanding.is_empty() {
                     Progress::Complete
                 } else {
-                    Progress::Blocked
+                    self.blocked(others_wait, host)
                 });
             };
+            let dword = self.commands.get(command.start).copied().unwrap_or(0);
             if let Some(last) = self.outstanding.back_mut() {
-                let dword = self.commands.get(command.start).copied().unwrap_or(0);
                 if is_deferrable(dword) {
+                    if dword >> 23 == opcode::ARB_ON_OFF {
+                        self.arbitration = dword & 1 != 0;
+                    }
                     self.next = command.end;
                     last.deferred.push(command);
                     continue;
                 }
-                let start = is_unprivileged_batch(dword);
-                if !start || self.outstanding.len() >= DEPTH {
-                    return Ok(Progress::Blocked);
+                let follows = is_unprivileged_batch(dword) && !last.preemptible && !others_wait;
+                if !follows || self.outstanding.len() >= DEPTH {
+                    return Ok(self.blocked(others_wait, host));
+                }
+            } else {
+                self.arbitration = self.streamer.arbitration;
+                if others_wait && self.may_leave_before(dword) {
+                    return Ok(Progress::Interrupted);
                 }
             }
             self.executed += 1;
@@ -173,7 +248,7 @@ impl Active {
                 Step::Wait => return Ok(Progress::Waiting),
                 Step::Batch(batch) => {
                     self.next = command.end;
-                    self.start_batch(&batch, host)?;
+                    self.start_batch(Origin::Command(command.start), &batch, host)?;
                 }
                 Step::BatchEnd => {
                     return Err(Reason::new(
@@ -190,6 +265,30 @@ impl Active {
         }
     }
 
+    /// A fence must come first. Another list doesn't wait for it if the batch can be interrupted.
+    fn blocked(&mut self, others_wait: bool, host: &mut dyn Host) -> Progress {
+        if let Some(first) = self.outstanding.front_mut()
+            && others_wait
+            && first.preemptible
+            && !first.recalled
+        {
+            first.recalled = true;
+            host.recall(first.job);
+        }
+        Progress::Blocked
+    }
+
+    /// Whether the context can be left before this command of its ring.
+    fn may_leave_before(&self, dword: u32) -> bool {
+        let point = dword >> 29 == 0
+            && matches!(
+                dword >> 23,
+                opcode::ARB_CHECK | opcode::SEMAPHORE_WAIT | opcode::WAIT_FOR_EVENT
+            );
+        let own = self.next >= self.inserted;
+        self.streamer.arbitration && own && (point || is_unprivileged_batch(dword))
+    }
+
     /// A batch ended. Executes what waited for it; `None` if it is not this context's. Batches end in order, but one
     /// that never got to silicon may fail before those ahead of it end.
     pub(crate) fn finished(
@@ -197,18 +296,39 @@ impl Active {
         job: JobId,
         end: &JobEnd,
         host: &mut dyn Host,
-    ) -> Option<Result<(), Reason>> {
+    ) -> Option<Result<Returned, Reason>> {
         let at = self.outstanding.iter().position(|o| o.job == job)?;
         let done = self.outstanding.remove(at)?;
-        if let JobEnd::Fault(reason) | JobEnd::Killed(reason) = end {
-            return Some(Err(reason.clone()));
+        match end {
+            JobEnd::Done => self.fresh = false,
+            JobEnd::Fault(reason) | JobEnd::Killed(reason) => return Some(Err(reason.clone())),
+            JobEnd::Suspended | JobEnd::Withdrawn if !self.outstanding.is_empty() => {
+                let why = "a batch came back unfinished with others behind it";
+                return Some(Err(Reason::new("ring/recall", why)));
+            }
+            // What waited for its end waits in the ring again.
+            JobEnd::Suspended => {
+                self.fresh = false;
+                self.next = done.behind;
+                return Some(Ok(Returned::Unfinished));
+            }
+            JobEnd::Withdrawn => {
+                self.next = match done.origin {
+                    Origin::Command(at) => at,
+                    Origin::Interrupted(position) => {
+                        self.interrupted = Some(position);
+                        done.behind
+                    }
+                };
+                return Some(Ok(Returned::Finished));
+            }
         }
         for command in done.deferred {
             if let Err(reason) = self.execute(command, host) {
                 return Some(Err(reason));
             }
         }
-        Some(Ok(()))
+        Some(Ok(Returned::Finished))
     }
 
     /// The place of the next command, whole.
@@ -232,24 +352,47 @@ impl Active {
         self.streamer.execute(dwords, host).map_err(|fault| fault.0)
     }
 
-    fn start_batch(&mut self, batch: &BatchStart, host: &mut dyn Host) -> Result<(), Reason> {
+    fn start_batch(
+        &mut self,
+        origin: Origin,
+        batch: &BatchStart,
+        host: &mut dyn Host,
+    ) -> Result<(), Reason> {
         if batch.space == Space::Ggtt {
             // A privileged batch never reaches silicon: a private copy of it runs here, as if it stood in the ring.
             let copy = host.copy_batch(self.streamer.engine, batch.at)?;
             self.executed += copy.len() / 2;
+            self.inserted = self.inserted.max(self.next) + copy.len();
             self.commands.splice(self.next..self.next, copy);
             return Ok(());
         }
+        self.hand_out(origin, Position { at: batch.at, return_to: None }, host);
+        Ok(())
+    }
+
+    /// Hands a batch out that was interrupted.
+    fn go_on_with(&mut self, position: Position, host: &mut dyn Host) {
+        self.arbitration = self.streamer.arbitration;
+        self.hand_out(Origin::Interrupted(position), position, host);
+    }
+
+    fn hand_out(&mut self, origin: Origin, position: Position, host: &mut dyn Host) {
         let work = Batch {
-            start: PpgttAddress(batch.at),
+            start: PpgttAddress(position.at),
+            return_to: position.return_to.map(PpgttAddress),
             image: self.image.pages.clone(),
-            restore: !self.fresh,
+            restore: !self.fresh || !self.outstanding.is_empty(),
             save: true,
         };
-        self.fresh = false;
         let job = host.submit(self.streamer.engine, self.descriptor, &self.image, work);
-        self.outstanding.push_back(Outstanding { job, deferred: Vec::new() });
-        Ok(())
+        self.outstanding.push_back(Outstanding {
+            job,
+            origin,
+            behind: self.next,
+            deferred: Vec::new(),
+            preemptible: self.arbitration && self.next >= self.inserted,
+            recalled: false,
+        });
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::driver::{Driver, FREE, MEMORY};
+use crate::silicon::{BATCH_POSITION, Position};
 
 const BAR0: Region = Region::Bar(0);
 
@@ -11,16 +12,29 @@ struct Machine {
     driver: Option<Driver>,
     jobs: Vec<JobId>,
     cancelled: Vec<JobId>,
+    recalled: Vec<JobId>,
     interrupts: usize,
     failed: Vec<Reason>,
+}
+
+fn config() -> VgpuConfig {
+    VgpuConfig { edid: vec![0; 128], ..VgpuConfig::default() }
 }
 
 impl Machine {
     fn new() -> Self {
         let ram = GuestRam::anonymous(MEMORY).unwrap();
-        let vgpu = Vgpu::new(Platform::default(), ram.clone(), vec![0; 128]).unwrap();
-        let (jobs, cancelled, failed) = (Vec::new(), Vec::new(), Vec::new());
-        let mut machine = Self { ram, vgpu, driver: None, jobs, cancelled, interrupts: 0, failed };
+        let vgpu = Vgpu::new(config(), ram.clone()).unwrap();
+        let mut machine = Self {
+            ram,
+            vgpu,
+            driver: None,
+            jobs: Vec::new(),
+            cancelled: Vec::new(),
+            recalled: Vec::new(),
+            interrupts: 0,
+            failed: Vec::new(),
+        };
         let driver =
             Driver::start(machine.ram.clone(), &mut |at, value| machine.write(at, value)).unwrap();
         machine.driver = Some(driver);
@@ -32,6 +46,7 @@ impl Machine {
         call(&mut self.vgpu, &mut fx);
         self.jobs.extend(fx.jobs.iter().map(|job| job.id));
         self.cancelled.extend(fx.cancel);
+        self.recalled.extend(fx.recall);
         self.interrupts += fx.interrupts.len();
         self.failed.extend(fx.failed);
     }
@@ -137,6 +152,191 @@ fn a_fault_stands_still_until_the_engine_is_reset() {
     assert_eq!(machine.jobs.len(), 1, "the engine takes work again");
 }
 
+/// A second context of the copy engine, with the same tables and a ring of its own.
+struct Other {
+    ring: u64,
+    image: u64,
+    tail: u32,
+}
+
+impl Other {
+    fn new(machine: &Machine) -> Self {
+        let other = Self { ring: FREE + 0x1_0000, image: FREE + 0x2_0000, tail: 0 };
+        for (index, value) in
+            [(0x03, 0x0001_0001), (0x09, other.ring as u32), (0x0B, 1), (0x33, 0x8_0000)]
+        {
+            other.set(machine, index, value);
+        }
+        other
+    }
+
+    fn set(&self, machine: &Machine, index: u64, value: u32) {
+        let at = mediator::GuestAddress(self.image + 0x1000 + index * 4);
+        machine.ram.write_u32(at, value).unwrap();
+    }
+
+    fn get(&self, machine: &Machine, index: u64) -> u32 {
+        machine.ram.read_u32(mediator::GuestAddress(self.image + 0x1000 + index * 4)).unwrap()
+    }
+
+    fn add(&mut self, machine: &Machine, commands: &[u32]) {
+        for dword in commands {
+            let at = mediator::GuestAddress(self.ring + u64::from(self.tail));
+            machine.ram.write_u32(at, *dword).unwrap();
+            self.tail += 4;
+        }
+        self.set(machine, 0x07, self.tail);
+    }
+
+    fn descriptor(&self) -> u64 {
+        0x77 << 32 | self.image | 1 << 8 | 3 << 3 | 1
+    }
+
+    fn submit(&self, machine: &mut Machine) {
+        for dword in [0, 0, (self.descriptor() >> 32) as u32, self.descriptor() as u32] {
+            machine.write(u64::from(Engine::Copy.base()) + 0x230, dword);
+        }
+    }
+}
+
+fn entries(machine: &Machine) -> (u32, [(u32, u32); 6]) {
+    machine.driver.as_ref().unwrap().status_buffer(Engine::Copy).unwrap()
+}
+
+/// MI_BATCH_BUFFER_START of an unprivileged batch, then a store that shows the batch is over, 8 dwords in all.
+fn preemptible_batch(value: u32) -> [u32; 8] {
+    [
+        0x31 << 23 | 1 << 8 | 1,
+        FREE as u32,
+        0,
+        0,
+        0x20 << 23 | 1 << 22 | 2,
+        FREE as u32 + 0x100,
+        0,
+        value,
+    ]
+}
+
+fn stored(machine: &Machine) -> u32 {
+    machine.ram.read_u32(mediator::GuestAddress(FREE + 0x100)).unwrap()
+}
+
+#[test]
+fn another_list_recalls_the_batch_and_the_context_goes_on_where_it_stopped() {
+    let mut machine = Machine::new();
+    let mut other = Other::new(&machine);
+    other.add(&machine, &preemptible_batch(5));
+    other.submit(&mut machine);
+    let first = machine.jobs.remove(0);
+    machine.submit(Engine::Copy);
+    assert_eq!(machine.recalled, [first]);
+    assert_eq!(machine.jobs, [], "the engine is not free yet");
+    // As silicon does.
+    for (index, word) in
+        Position::encode(Some(Position { at: FREE + 8, return_to: None })).into_iter().enumerate()
+    {
+        other.set(&machine, (BATCH_POSITION + 2 * index) as u64, word);
+    }
+    machine.act(|vgpu, fx| vgpu.finished(first, JobEnd::Suspended, fx));
+    assert_eq!(
+        (stored(&machine), other.get(&machine, 0x05)),
+        (0, 12),
+        "it stands behind the batch's start"
+    );
+    assert_eq!(other.get(&machine, 0x03), 0x0001_0000, "there is state to be restored now");
+    let (pointer, csb) = entries(&machine);
+    assert_eq!((pointer, csb[1]), (1, (2, 0x77)), "preempted");
+    machine.finish(JobEnd::Done);
+    assert_eq!(machine.completed(Engine::Copy), 1);
+
+    let mut fx = Effects::at(Time(1_000_000));
+    for dword in [0, 0, 0x77, other.descriptor() as u32] {
+        let port = Place { region: BAR0, offset: u64::from(Engine::Copy.base()) + 0x230 };
+        machine.vgpu.write(port, &dword.to_le_bytes(), &mut fx);
+    }
+    let job = fx.jobs.pop().unwrap();
+    assert_eq!((job.work.start.0, job.work.restore), (FREE + 8, true));
+    machine.act(|vgpu, fx| vgpu.finished(job.id, JobEnd::Done, fx));
+    assert_eq!((stored(&machine), other.get(&machine, 0x05)), (5, 32));
+}
+
+#[test]
+fn a_batch_that_was_withdrawn_is_handed_out_again_from_its_start() {
+    let mut machine = Machine::new();
+    let mut other = Other::new(&machine);
+    other.add(&machine, &preemptible_batch(5));
+    other.submit(&mut machine);
+    machine.submit(Engine::Copy);
+    machine.finish(JobEnd::Withdrawn);
+    assert_eq!(other.get(&machine, 0x05), 0);
+    assert_eq!(other.get(&machine, 0x03), 0x0001_0001, "nothing to be restored yet");
+    machine.finish(JobEnd::Done);
+    other.submit(&mut machine);
+    machine.finish(JobEnd::Done);
+    assert_eq!(stored(&machine), 5);
+}
+
+#[test]
+fn a_batch_that_is_done_all_the_same_is_done() {
+    let mut machine = Machine::new();
+    let mut other = Other::new(&machine);
+    other.add(&machine, &preemptible_batch(5));
+    other.add(&machine, &[0x05 << 23, 0]);
+    other.add(&machine, &preemptible_batch(6));
+    other.submit(&mut machine);
+    machine.submit(Engine::Copy);
+    machine.finish(JobEnd::Done);
+    assert_eq!((stored(&machine), other.get(&machine, 0x05)), (5, 40), "it left before the next");
+    machine.finish(JobEnd::Done);
+    assert_eq!(machine.completed(Engine::Copy), 1);
+}
+
+#[test]
+fn without_arbitration_a_context_is_left_at_its_end_only() {
+    let mut machine = Machine::new();
+    let mut other = Other::new(&machine);
+    other.add(&machine, &[0x08 << 23, 0]);
+    other.add(&machine, &preemptible_batch(5));
+    other.submit(&mut machine);
+    machine.submit(Engine::Copy);
+    assert_eq!(machine.recalled, []);
+    machine.finish(JobEnd::Done);
+    let (_, csb) = entries(&machine);
+    assert_eq!(csb[1..3], [(0x18, 0x77), (1, 0)], "complete, then idle to active");
+    assert_eq!(stored(&machine), 5);
+}
+
+#[test]
+fn a_ring_that_waits_for_a_semaphore_makes_room() {
+    let mut machine = Machine::new();
+    let mut other = Other::new(&machine);
+    let semaphore = FREE as u32 + 0x200;
+    other.add(&machine, &[0, 0, 0x1C << 23 | 1 << 22 | 1 << 15 | 4 << 12 | 2, 1, semaphore, 0]);
+    other.submit(&mut machine);
+    machine.submit(Engine::Copy);
+    assert_eq!(other.get(&machine, 0x05), 8);
+    machine.finish(JobEnd::Done);
+    assert_eq!(machine.completed(Engine::Copy), 1);
+}
+
+#[test]
+fn a_head_that_the_driver_moved_is_where_the_ring_goes_on() {
+    let mut machine = Machine::new();
+    let mut other = Other::new(&machine);
+    other.add(&machine, &preemptible_batch(5));
+    let interrupted = Position { at: FREE + 8, return_to: None };
+    for (index, word) in Position::encode(Some(interrupted)).into_iter().enumerate() {
+        other.set(&machine, (BATCH_POSITION + 2 * index) as u64, word);
+    }
+    // As i915 resets a context whose batch hung: from the request's start, and without its batch.
+    other.set(&machine, 0x03, 0x0001_0000);
+    machine.ram.write_u32(mediator::GuestAddress(other.ring), 0).unwrap();
+    machine.ram.write_u32(mediator::GuestAddress(other.ring + 4), 0).unwrap();
+    other.submit(&mut machine);
+    assert_eq!(machine.jobs, []);
+    assert_eq!(stored(&machine), 5);
+}
+
 #[test]
 fn a_late_fence_of_a_cancelled_job_changes_nothing() {
     let mut machine = Machine::new();
@@ -221,9 +421,75 @@ fn unknown_offsets_are_listed() {
 }
 
 proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(32))]
+
+    /// Every batch that is handed out is answered, however it ends; a batch that may be recalled is out alone.
+    #[test]
+    fn any_image_and_any_end_of_a_batch_leave_the_device_sound(
+        words in proptest::collection::vec((0u64..0x34, proptest::prelude::any::<u32>()), 0..4),
+        steps in proptest::collection::vec((0u8..8, 0usize..4), 1..60),
+    ) {
+        let mut machine = Machine::new();
+        let mut other = Other::new(&machine);
+        let mut open = std::collections::VecDeque::new();
+        for (step, number) in steps {
+            let mut fx = Effects::at(Time(1_000_000));
+            match (step, open.pop_front()) {
+                (0, job) => {
+                    open.extend(job);
+                    if other.tail < 0x800 {
+                        let arbitration = [0x08 << 23 | u32::from(number & 1 == 0), 0x05 << 23];
+                        other.add(&machine, &arbitration);
+                        other.add(&machine, &preemptible_batch(5));
+                    }
+                    for (index, word) in words.iter().skip(number) {
+                        other.set(&machine, *index, *word);
+                    }
+                }
+                (1..=2, job) => {
+                    open.extend(job);
+                    for dword in [0, 0, 0x77, other.descriptor() as u32 | (number as u32 & 1) << 2] {
+                        let port = Place { region: BAR0, offset: u64::from(Engine::Copy.base()) + 0x230 };
+                        machine.vgpu.write(port, &dword.to_le_bytes(), &mut fx);
+                    }
+                }
+                (3, job) => {
+                    open.extend(job);
+                    let mut driver = machine.driver.take().unwrap();
+                    driver.submit(Engine::Copy, FREE, &mut |at, value: u32| {
+                        let place = Place { region: BAR0, offset: at };
+                        machine.vgpu.write(place, &value.to_le_bytes(), &mut fx);
+                    }).unwrap();
+                    machine.driver = Some(driver);
+                }
+                (4, job) => {
+                    open.extend(job);
+                    if number == 0 {
+                        let reset = Place { region: BAR0, offset: 0x941C };
+                        machine.vgpu.write(reset, &8u32.to_le_bytes(), &mut fx);
+                    }
+                    machine.vgpu.tick(&mut fx);
+                }
+                (_, Some(job)) => {
+                    let end = [JobEnd::Done, JobEnd::Suspended, JobEnd::Withdrawn, JobEnd::Done][number].clone();
+                    machine.vgpu.finished(job, end, &mut fx);
+                }
+                (_, None) => {}
+            }
+            open.retain(|job| !fx.cancel.contains(job));
+            open.extend(fx.jobs.iter().map(|job| job.id));
+            proptest::prop_assert!(open.len() <= 2, "{:?}", open);
+            for job in &fx.recall {
+                proptest::prop_assert_eq!(&open.make_contiguous()[..], &[*job][..]);
+            }
+        }
+    }
+}
+
+proptest::proptest! {
     #[test]
     fn no_access_panics(accesses in proptest::collection::vec((0u8..8, 0u64..(16 << 20) + 16, 0usize..9, proptest::prelude::any::<u64>()), 1..200)) {
-        let mut vgpu = Vgpu::new(Platform::default(), GuestRam::anonymous(1 << 20).unwrap(), vec![0; 128]).unwrap();
+        let mut vgpu = Vgpu::new(config(), GuestRam::anonymous(1 << 20).unwrap()).unwrap();
         let regions = [Region::Bar(0), Region::Bar(0), Region::Bar(0), Region::Bar(2), Region::Bar(4), Region::Rom, Region::Config, Region::Bar(5)];
         for (region, offset, length, value) in accesses {
             let place = Place { region: regions[usize::from(region)], offset: if region == 0 { offset & 0xFFFF } else { offset } };

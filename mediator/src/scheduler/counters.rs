@@ -12,6 +12,7 @@ pub struct EngineCounters {
     finished: AtomicU64,
     faults: AtomicU64,
     killed: AtomicU64,
+    recalled: AtomicU64,
     preemptions: AtomicU64,
     gpu_ns: AtomicU64,
     wait_ns: AtomicU64,
@@ -27,6 +28,7 @@ impl EngineCounters {
             finished: self.finished.load(Relaxed),
             faults: self.faults.load(Relaxed),
             killed: self.killed.load(Relaxed),
+            recalled: self.recalled.load(Relaxed),
             preemptions: self.preemptions.load(Relaxed),
             gpu_ns: self.gpu_ns.load(Relaxed),
             wait_ns: self.wait_ns.load(Relaxed),
@@ -48,6 +50,10 @@ impl EngineCounters {
 
     pub(crate) fn killed(&self) {
         self.killed.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn recalled(&self) {
+        self.recalled.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn preempted(&self) {
@@ -82,6 +88,9 @@ pub struct EngineUsage {
     pub faults: u64,
     /// Jobs that were cancelled or ran over their budget.
     pub killed: u64,
+    /// Jobs that came back to their device unfinished, to be handed out again later.
+    #[serde(default)]
+    pub recalled: u64,
     /// Times that a job had to make room for another VM's.
     pub preemptions: u64,
     /// Engine time used, in nanoseconds.

@@ -55,6 +55,8 @@ pub(crate) enum Order<W: Send + 'static> {
     Submit { vm: VmId, job: Job<W> },
     /// A job is not wanted any more; its end is not delivered.
     Cancel { vm: VmId, job: JobId },
+    /// A job is to come back to its device, even unfinished.
+    Recall { vm: VmId, job: JobId },
     /// What a VM's thread orders, with a receipt that is gone when the order is carried out.
     Counted { order: Box<Self>, receipt: Arc<()> },
     /// Silicon answered.
@@ -92,6 +94,8 @@ struct Slot<W: Send + 'static> {
     /// Engine time that it used before it was last preempted.
     used: Duration,
     preempting: bool,
+    /// Its device wants it back.
+    recalled: bool,
     /// When it was killed, and whether its VM hears of it.
     killed: Option<(Time, Report)>,
     /// How it ended, while an earlier job of its VM has not.
@@ -161,6 +165,7 @@ impl<W: Send + 'static> Executor<W> {
                 let _ = self.queue.push(vm, Waiting::New { job, queued: now }, now);
             }
             Order::Cancel { vm, job } => self.cancel(vm, job, now),
+            Order::Recall { vm, job } => self.recall(vm, job),
             Order::Counted { order, receipt: _receipt } => self.handle(*order, now),
             Order::Fence { generation, fence } => self.fence(generation, fence, now),
         }
@@ -234,6 +239,23 @@ impl<W: Send + 'static> Executor<W> {
         }
     }
 
+    fn recall(&mut self, vm: VmId, job: JobId) {
+        let Some(member) = self.members.get(&vm).cloned() else { return };
+        let found = |slot: &Slot<W>| slot.end.is_none() && slot.is(vm, member.generation, job);
+        if let Some(slot) = self.slots.iter_mut().find(|slot| found(slot)) {
+            slot.recalled = true;
+            // It may have been preempted just now: then its fence, which is on its way, is of no use any more.
+            slot.end = self.silicon.recall(self.engine, vm, job);
+            self.settle();
+        } else if let Some(waiting) = self.queue.take(vm, |waiting| waiting.id() == job) {
+            let end = match waiting {
+                Waiting::New { .. } => JobEnd::Withdrawn,
+                Waiting::Kept { .. } => recall_preempted(&*self.silicon, self.engine, vm, job),
+            };
+            self.tell(&member, job, end);
+        }
+    }
+
     // Slots.
 
     fn fill(&mut self, now: Time) {
@@ -297,6 +319,7 @@ impl<W: Send + 'static> Executor<W> {
             running: None,
             used,
             preempting: false,
+            recalled: false,
             killed: None,
             end,
         }
@@ -331,6 +354,9 @@ impl<W: Send + 'static> Executor<W> {
                 self.silicon.kill(self.engine, vm, job, cancelled());
                 slot.end = Some(JobEnd::Killed(cancelled()));
             }
+            Outcome::Preempted if slot.recalled => {
+                slot.end = Some(recall_preempted(&*self.silicon, self.engine, vm, job));
+            }
             Outcome::Preempted => {
                 if let Some(Slot { member, pin: Some(pin), used: before, .. }) =
                     self.slots.remove(index)
@@ -364,15 +390,25 @@ impl<W: Send + 'static> Executor<W> {
     }
 
     fn deliver(&self, slot: &Slot<W>, end: JobEnd) {
-        if let Some(counters) = self.counters(&slot.member) {
-            match end {
-                JobEnd::Done => counters.finished(),
-                JobEnd::Fault(_) => counters.faulted(),
-                JobEnd::Killed(_) => counters.killed(),
-            }
+        if matches!(slot.killed, Some((_, Report::Forget))) {
+            self.count(&slot.member, &end);
+        } else {
+            self.tell(&slot.member, slot.job, end);
         }
-        if !matches!(slot.killed, Some((_, Report::Forget))) {
-            slot.member.mailbox.ended(slot.member.generation, slot.job, end);
+    }
+
+    fn tell(&self, member: &Member<W>, job: JobId, end: JobEnd) {
+        self.count(member, &end);
+        member.mailbox.ended(member.generation, job, end);
+    }
+
+    fn count(&self, member: &Member<W>, end: &JobEnd) {
+        let Some(counters) = self.counters(member) else { return };
+        match end {
+            JobEnd::Done => counters.finished(),
+            JobEnd::Fault(_) => counters.faulted(),
+            JobEnd::Killed(_) => counters.killed(),
+            JobEnd::Suspended | JobEnd::Withdrawn => counters.recalled(),
         }
     }
 
@@ -451,6 +487,18 @@ impl<W: Send + 'static> Executor<W> {
 fn survive(call: impl FnOnce() -> Result<(), SiliconError>) -> Result<(), SiliconError> {
     catch_unwind(AssertUnwindSafe(call))
         .unwrap_or_else(|_| Err(SiliconError::Lost("its driver panicked".to_owned())))
+}
+
+/// Recalls a job that silicon keeps.
+fn recall_preempted<W: Send + 'static>(
+    silicon: &dyn Silicon<Work = W>,
+    engine: EngineId,
+    vm: VmId,
+    job: JobId,
+) -> JobEnd {
+    silicon.recall(engine, vm, job).unwrap_or_else(|| {
+        JobEnd::Fault(Reason::new("silicon/recall", "silicon has lost a job that it kept"))
+    })
 }
 
 /// Kills a job on silicon of which nobody wants to hear any more.

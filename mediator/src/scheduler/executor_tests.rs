@@ -283,6 +283,38 @@ fn a_panic_in_silicon_is_a_fault_of_its_job() {
 }
 
 #[test]
+fn a_recalled_job_comes_back_from_wherever_it_is() {
+    let mut rig = Rig::new(&[100]);
+    let [running, queued, waiting] = [(); 3].map(|()| rig.submit(0, MS));
+    for job in [waiting, queued, running] {
+        rig.executor.handle(Order::Recall { vm: VmId(0), job }, rig.now);
+    }
+    rig.run(5 * MS);
+    let ends = rig.ends(0);
+    // Silicon of this kind can't interrupt what runs.
+    let expected =
+        [(waiting, JobEnd::Withdrawn), (running, JobEnd::Done), (queued, JobEnd::Withdrawn)];
+    assert_eq!(ends, expected);
+    assert_eq!((rig.usage(0).recalled, rig.usage(0).finished), (2, 1));
+}
+
+#[test]
+fn a_recalled_job_that_was_preempted_comes_back_at_once() {
+    // With two VMs it is on silicon again, behind the other one's; with four it waits here.
+    for vms in [2, 4] {
+        let mut rig = Rig::new(&[100, 100, 100, 100][..vms]);
+        let jobs: Vec<_> = (0..vms).map(|vm| rig.submit(vm, 1000 * MS)).collect();
+        rig.run(6 * MS);
+        assert_eq!(rig.usage(0).preemptions, 1);
+        rig.executor.handle(Order::Recall { vm: VmId(0), job: jobs[0] }, rig.now);
+        rig.settle();
+        assert_eq!(rig.ends(0), [(jobs[0], JobEnd::Suspended)]);
+        rig.run(5000 * MS);
+        assert_eq!((rig.ends(0), rig.usage(1).finished), (vec![], 1));
+    }
+}
+
+#[test]
 fn silicon_that_does_not_let_go_costs_its_job_only() {
     // Virtual time stands still for this silicon, and kills are not answered: its jobs are taken by a ticket that
     // nobody answers.
@@ -327,6 +359,9 @@ fn silicon_that_does_not_let_go_costs_its_job_only() {
         fn resume(&self, _: EngineId, ticket: Ticket) -> Result<(), crate::SiliconError> {
             ticket.spend();
             Err(crate::SiliconError::Unknown("job"))
+        }
+        fn recall(&self, _: EngineId, _: VmId, _: JobId) -> Option<JobEnd> {
+            None
         }
         fn kill(&self, _: EngineId, _: VmId, _: JobId, _: Reason) {}
     }

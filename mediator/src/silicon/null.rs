@@ -64,11 +64,13 @@ struct Held {
     ticket: Ticket,
     left: Duration,
     began: Time,
+    /// Whether it ran before, and was preempted.
+    resumed: bool,
 }
 
 impl Line {
-    fn push(&mut self, ticket: Ticket, left: Duration) {
-        self.jobs.push_back(Held { ticket, left, began: self.now });
+    fn push(&mut self, ticket: Ticket, left: Duration, resumed: bool) {
+        self.jobs.push_back(Held { ticket, left, began: self.now, resumed });
     }
 
     /// When the running job ends.
@@ -99,6 +101,20 @@ impl Line {
         self.kept.insert((job.ticket.vm(), job.ticket.job()), left);
         job.ticket.answer(Outcome::Preempted, job.began, self.now);
         self.begin_next();
+    }
+
+    /// There is no context that could keep the rest: a job that has begun runs to its end.
+    fn recall(&mut self, vm: VmId, job: JobId) -> Option<JobEnd> {
+        if self.kept.remove(&(vm, job)).is_some() {
+            return Some(JobEnd::Suspended);
+        }
+        let is_it = |held: &Held| held.ticket.vm() == vm && held.ticket.job() == job;
+        let index = self.jobs.iter().position(is_it).filter(|&index| index > 0)?;
+        if let Some(held) = self.jobs.remove(index) {
+            let end = if held.resumed { JobEnd::Suspended } else { JobEnd::Withdrawn };
+            held.ticket.answer(Outcome::Ended(end), self.now, self.now);
+        }
+        None
     }
 
     fn kill(&mut self, vm: VmId, job: JobId, why: Reason) {
@@ -288,7 +304,7 @@ impl<W: Send + 'static> Silicon for NullSilicon<W> {
             return Ok(());
         }
         let length = (self.length)(&work);
-        self.change(engine, |line| line.push(ticket, length))
+        self.change(engine, |line| line.push(ticket, length, false))
     }
 
     fn preempt(&self, engine: EngineId) {
@@ -299,12 +315,18 @@ impl<W: Send + 'static> Silicon for NullSilicon<W> {
         let mut known = false;
         self.change(engine, |line| {
             match line.kept.remove(&(ticket.vm(), ticket.job())) {
-                Some(left) => line.push(ticket, left),
+                Some(left) => line.push(ticket, left, true),
                 None => return ticket.spend(),
             }
             known = true;
         })?;
         if known { Ok(()) } else { Err(SiliconError::Unknown("preempted job")) }
+    }
+
+    fn recall(&self, engine: EngineId, vm: VmId, job: JobId) -> Option<JobEnd> {
+        let mut end = None;
+        let _ = self.change(engine, |line| end = line.recall(vm, job));
+        end
     }
 
     fn kill(&self, engine: EngineId, vm: VmId, job: JobId, why: Reason) {

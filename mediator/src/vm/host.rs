@@ -245,6 +245,15 @@ impl<W: Send + 'static> Host<W> {
         for job in fx.jobs {
             self.submit(job);
         }
+        for job in fx.recall {
+            if let Some(executor) = self
+                .out
+                .get(&job)
+                .and_then(|engine| self.around.executors.get(usize::from(engine.0)))
+            {
+                self.order(executor, Order::Recall { vm: self.handle.id(), job });
+            }
+        }
         fx.interrupts.into_iter().for_each(|vector| self.interrupt(vector));
         if let Some(why) = fx.quarantine {
             self.quarantine(why);

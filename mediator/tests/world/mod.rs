@@ -121,6 +121,7 @@ impl VirtualGpu<Work> for Toy {
             JobEnd::Done => self.done += 1,
             JobEnd::Fault(_) => self.faults += 1,
             JobEnd::Killed(_) => self.killed += 1,
+            JobEnd::Suspended | JobEnd::Withdrawn => panic!("{job:?} was not recalled"),
         }
         fx.interrupts.push(Vector(0));
     }

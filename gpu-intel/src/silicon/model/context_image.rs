@@ -5,7 +5,8 @@
 //! model, in the upper half of page 1, which the image of every engine has:
 //!
 //! ```text
-//!  dword 0x000  ring, page-directory pointers     the driver's and the virtual GPU's: not touched here
+//!  dword 0x000  ring, page-directory pointers     the driver's and the virtual GPU's: not touched here, but for
+//!        0x00d  where in its batch it stopped
 //!        0x051  LRI header, 44 pairs              general-purpose registers and others
 //!        0x200  magic, version, engine, predicate, count, count pairs, the blitter's setup
 //! ```
@@ -20,6 +21,7 @@ use super::blitter::Setup;
 use super::registers::{GPR, Registers};
 use crate::address::RegisterOffset;
 use crate::command::streamer::{Fault, Streamer};
+use crate::silicon::{BATCH_POSITION, Position};
 
 const PAGE_DWORDS: usize = 1024;
 const REGISTER_PAGE: usize = 1;
@@ -89,8 +91,16 @@ fn restore_private(words: &[u32], to: &mut State<'_>) {
     }
 }
 
-/// Stores the state to the image's `pages`.
-pub(super) fn save(ram: &GuestRam, pages: &[GuestAddress], from: &State<'_>) -> Result<(), Fault> {
+/// Stores the state to the image's `pages`, with where in its batch the context stopped, unless at its end.
+pub(super) fn save(
+    ram: &GuestRam,
+    pages: &[GuestAddress],
+    from: &State<'_>,
+    position: Option<Position>,
+) -> Result<(), Fault> {
+    for (i, word) in Position::encode(position).into_iter().enumerate() {
+        write(ram, pages, BATCH_POSITION + 2 * i, &[word])?;
+    }
     let page = read(ram, pages)?;
     let engine = from.streamer.engine;
     let mut words = vec![BLOCK_HEADER];
@@ -155,7 +165,7 @@ mod tests {
         let mut setup = Setup::default();
         setup.0[2] = 77;
         let state = State { registers: &mut registers, streamer: &mut streamer, setup: &mut setup };
-        save(&ram, &pages, &state).unwrap();
+        save(&ram, &pages, &state, None).unwrap();
         change(&ram);
         let mut registers = Registers::new(engine);
         let mut streamer = Streamer::new(engine, false);

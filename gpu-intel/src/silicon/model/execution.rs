@@ -12,10 +12,11 @@ use super::memory::Memory;
 use super::registers::Registers;
 use super::stop::Stop;
 use crate::command::streamer::{Fault, Step, Streamer};
+use crate::command::table::opcode;
 use crate::command::{self, length};
 use crate::engine::Engine;
 use crate::gtt::PAGE_SIZE;
-use crate::silicon::Batch;
+use crate::silicon::{Batch, Position};
 
 /// Bytes of commands that are fetched at a time. What is fetched is executed even if memory changes in between, as on
 /// hardware; every jump, and every look at a semaphore, fetches anew.
@@ -54,6 +55,8 @@ pub(super) struct Execution {
     setup: Setup,
     bus: BatchBus,
     at: u64,
+    /// Whether it stands at a point where the guest's driver may interrupt it.
+    interruptible: bool,
     /// Where the end of a second-level batch leads.
     return_to: Option<u64>,
     fetched_at: u64,
@@ -70,12 +73,13 @@ impl Execution {
     ) -> Self {
         Self {
             at: batch.start.truncated().0 & !3,
+            return_to: batch.return_to.map(|at| at.truncated().0 & !3),
+            interruptible: true,
             batch,
             started: false,
             streamer: Streamer::new(engine, false),
             setup: Setup::default(),
             bus: BatchBus { memory, registers: Registers::new(engine), clock, counters },
-            return_to: None,
             fetched_at: 0,
             fetched: Vec::new(),
         }
@@ -90,6 +94,20 @@ impl Execution {
     /// Where it is: changes when it gets on.
     pub(super) fn position(&self) -> u64 {
         self.at
+    }
+
+    /// Whether anything of it has been executed.
+    pub(super) fn has_begun(&self) -> bool {
+        self.started
+    }
+
+    /// Leaves all that is left of it in its context, for a later job to go on with.
+    pub(super) fn suspend(&mut self) -> Result<(), Reason> {
+        let position = Position { at: self.at, return_to: self.return_to };
+        if self.batch.image.is_empty() || !self.batch.save {
+            return Err(Reason::new("model/recall", "the job's context has no memory"));
+        }
+        self.save(Some(position)).map_err(|Fault(reason)| reason)
     }
 
     /// Runs until something ends it.
@@ -119,7 +137,7 @@ impl Execution {
             self.started = true;
         }
         loop {
-            if stop.wanted() {
+            if stop.wanted() || self.interruptible && stop.recalled() {
                 return Ok(Pause::Stopped);
             }
             match self.step(stop)? {
@@ -127,7 +145,7 @@ impl Execution {
                 Progress::Waiting => return Ok(Pause::Waiting),
                 Progress::Killed => return Ok(Pause::Stopped),
                 Progress::Done => {
-                    self.save()?;
+                    self.save(None)?;
                     return Ok(Pause::Done);
                 }
             }
@@ -139,7 +157,7 @@ impl Execution {
         }
     }
 
-    fn save(&mut self) -> Result<(), Fault> {
+    fn save(&mut self, position: Option<Position>) -> Result<(), Fault> {
         if !self.batch.save || self.batch.image.is_empty() {
             return Ok(());
         }
@@ -148,7 +166,7 @@ impl Execution {
             streamer: &mut self.streamer,
             setup: &mut self.setup,
         };
-        context_image::save(self.bus.memory.ram(), &self.batch.image, &state)
+        context_image::save(self.bus.memory.ram(), &self.batch.image, &state, position)
     }
 
     fn step(&mut self, stop: &Stop) -> Result<Progress, Fault> {
@@ -159,6 +177,7 @@ impl Execution {
             Fault::new("command/unknown", detail)
         })?;
         let next = self.at.wrapping_add(4 * dwords as u64) & ADDRESS_MASK;
+        self.interruptible = is_arbitration_point(header);
 
         let kind = header >> 29;
         let pipe_control = header >> 16 == 0x7a00;
@@ -230,5 +249,24 @@ impl Execution {
             .first()
             .copied()
             .ok_or_else(|| Fault::new("command/fetch", format!("{at:#x} is not aligned")))
+    }
+}
+
+/// Commands at which the guest's own driver may interrupt a batch: waits, MI_ARB_CHECK, primitives and walkers (SKL PRM
+/// vol 7, preemption), and, which hardware may not offer, blits. So a loop without any of them can't be interrupted, as
+/// on silicon. VMs take turns at every command.
+fn is_arbitration_point(header: u32) -> bool {
+    const MI: u32 = 0;
+    const BLITTER: u32 = 2;
+    const GPGPU_WALKER: u32 = 0x7105;
+    const MEDIA_OBJECT: u32 = 0x7100;
+    const PRIMITIVE: u32 = 0x7B00;
+    match header >> 29 {
+        MI => matches!(
+            header >> 23 & 0x3F,
+            opcode::WAIT_FOR_EVENT | opcode::ARB_CHECK | opcode::SEMAPHORE_WAIT
+        ),
+        BLITTER => true,
+        _ => matches!(header >> 16, GPGPU_WALKER | MEDIA_OBJECT | PRIMITIVE),
     }
 }

@@ -31,6 +31,7 @@ struct Running {
     vm: VmId,
     job: JobId,
     killed: Option<Reason>,
+    recalled: bool,
 }
 
 #[derive(Debug)]
@@ -121,6 +122,31 @@ impl Lane {
         Ok(())
     }
 
+    /// See [`Silicon::recall`](mediator::Silicon::recall).
+    pub(super) fn recall(&self, vm: VmId, job: JobId) -> Option<JobEnd> {
+        let mut state = self.shared.state();
+        if let Some(running) = &mut state.running
+            && (running.vm, running.job) == (vm, job)
+        {
+            running.recalled = true;
+            self.shared.stop.recall.store(true, Ordering::Relaxed);
+            return None;
+        }
+        if let Some(index) = state.preempted.iter().position(|p| (p.vm, p.job) == (vm, job)) {
+            let mut kept = state.preempted.swap_remove(index);
+            drop(state);
+            return Some(suspend(&mut kept.execution));
+        }
+        let is_it = |q: &Queued| (q.ticket.vm(), q.ticket.job()) == (vm, job);
+        let queued = state.queue.iter().position(is_it).and_then(|i| state.queue.remove(i));
+        drop(state);
+        if let Some(Queued { mut execution, ticket }) = queued {
+            let now = self.clock.now();
+            ticket.answer(Outcome::Ended(suspend(&mut execution)), now, now);
+        }
+        None
+    }
+
     pub(super) fn kill(&self, vm: VmId, job: JobId, why: Reason) {
         let mut state = self.shared.state();
         if let Some(running) = &mut state.running
@@ -168,6 +194,14 @@ impl Drop for Lane {
     }
 }
 
+/// How a job ends that is not to go on here.
+fn suspend(execution: &mut Execution) -> JobEnd {
+    if !execution.has_begun() {
+        return JobEnd::Withdrawn;
+    }
+    execution.suspend().map_or_else(JobEnd::Fault, |()| JobEnd::Suspended)
+}
+
 struct Worker {
     shared: Arc<Shared>,
     clock: Clock,
@@ -190,7 +224,7 @@ impl Worker {
         let mut state = self.shared.state();
         let queued = state.queue.pop_front()?;
         let (vm, job) = (queued.ticket.vm(), queued.ticket.job());
-        state.running = Some(Running { vm, job, killed: None });
+        state.running = Some(Running { vm, job, killed: None, recalled: false });
         self.shared.stop.clear();
         Some(queued)
     }
@@ -203,12 +237,16 @@ impl Worker {
                 Pause::Fault(Reason::new("model/panic", "the model failed; see the log"))
             });
         let mut state = self.shared.state();
-        let killed = state.running.take().and_then(|running| running.killed);
+        let (killed, recalled) = state
+            .running
+            .take()
+            .map_or((None, false), |running| (running.killed, running.recalled));
         let outcome = match pause {
             Pause::Done => Outcome::Ended(JobEnd::Done),
             Pause::Fault(reason) => Outcome::Ended(JobEnd::Fault(reason)),
             Pause::Stopped | Pause::Waiting => match killed {
                 Some(why) => Outcome::Ended(JobEnd::Killed(why)),
+                None if recalled => Outcome::Ended(suspend(&mut execution)),
                 None => {
                     let (vm, job) = (ticket.vm(), ticket.job());
                     state.preempted.push(Preempted { vm, job, execution });

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! What it does: MI commands, PIPE_CONTROL, FLUSH_DW, the blitter's copies and fills, context save and restore,
-//! preemption between any two commands. What it does not: 3D, media and video commands are stepped over and counted.
+//! preemption between any two commands, and recalls at the commands where the guest's driver allows them. What it does not: 3D, media and video commands are stepped over and counted.
 //!
 //! Batches run unprivileged: [`streamer`](crate::command::streamer) turns what they may not do into NOOPs, and of the
 //! registers they see those in [`registers`]. An access to an address that is not mapped ends the job with a fault.
@@ -29,8 +29,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mediator::{
-    Clock, ContextId, EngineId, GuestRam, JobId, Limits, Reason, Silicon, SiliconError, SpaceId,
-    SpaceRoot, Ticket, VmId,
+    Clock, ContextId, EngineId, GuestRam, JobEnd, JobId, Limits, Reason, Silicon, SiliconError,
+    SpaceId, SpaceRoot, Ticket, VmId,
 };
 
 use self::counters::Counters;
@@ -210,6 +210,10 @@ impl Silicon for Model {
                 Err(error)
             }
         }
+    }
+
+    fn recall(&self, engine: EngineId, vm: VmId, job: JobId) -> Option<JobEnd> {
+        self.lane(engine).ok()?.recall(vm, job)
     }
 
     fn kill(&self, engine: EngineId, vm: VmId, job: JobId, why: Reason) {

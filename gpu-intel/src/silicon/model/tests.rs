@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::address::PpgttAddress;
+use crate::silicon::{BATCH_POSITION, Position};
 
 const VM: VmId = VmId(1);
 const LONG: Duration = Duration::from_secs(20);
@@ -89,7 +90,7 @@ impl Host {
 
 fn batch(start: u32) -> Batch {
     let start = PpgttAddress(u64::from(start));
-    Batch { start, image: Vec::new(), restore: false, save: false }
+    Batch { start, return_to: None, image: Vec::new(), restore: false, save: false }
 }
 
 fn end(fence: &Receiver<Fence>) -> JobEnd {
@@ -102,6 +103,8 @@ fn end(fence: &Receiver<Fence>) -> JobEnd {
 fn rule(end: &JobEnd) -> &'static str {
     match end {
         JobEnd::Done => "done",
+        JobEnd::Suspended => "suspended",
+        JobEnd::Withdrawn => "withdrawn",
         JobEnd::Fault(reason) | JobEnd::Killed(reason) => reason.rule,
     }
 }
@@ -294,6 +297,89 @@ fn state_lives_in_the_context_image() {
     let work = Batch { image, restore: true, ..batch(BATCH) };
     let fence = host.try_submit(Engine::Render, context, work).unwrap().1;
     assert_eq!(rule(&end(&fence)), "context/image");
+}
+
+/// MI_ARB_CHECK.
+const ARB_CHECK: u32 = 0x0280_0000;
+
+/// Waits until memory holds a value.
+fn until(host: &Host, at: u32, value: u32) {
+    let end = Instant::now() + LONG;
+    while host.read(at) != value {
+        assert!(Instant::now() < end);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_recalled_job_goes_on_from_its_context_s_image() {
+    let host = Host::new();
+    let context = host.context(Engine::Render);
+    let image = vec![GuestAddress(IMAGE), GuestAddress(IMAGE + 0x1000)];
+    let work = |restore| Batch { image: image.clone(), restore, save: true, ..batch(BATCH) };
+    // In a second-level batch: set R1, loop until told, store R1; then, in the first, store 3.
+    let second = BATCH + 0x400;
+    host.write(
+        BATCH,
+        &[&[0x1880_0101 | 1 << 22, second, 0][..], &store(DATA + 4, 3), &[END]].concat(),
+    );
+    let body = [&[0x1100_0001, 0x2608, 11][..], &store(DATA + 8, 1)].concat();
+    let again = second + 4 * body.len() as u32;
+    let looped = [&[ARB_CHECK][..], &start(again)].concat();
+    host.write(second, &[&body[..], &looped].concat());
+    let (job, fence) = host.try_submit(Engine::Render, context, work(false)).unwrap();
+    until(&host, DATA + 8, 1);
+    assert_eq!(host.model.recall(Engine::Render.id(), VM, job), None);
+    assert_eq!(end(&fence), JobEnd::Suspended);
+
+    let word = |n: usize| host.read(IMAGE as u32 + 0x1000 + 4 * (BATCH_POSITION + 2 * n) as u32);
+    let position = Position::decode(std::array::from_fn(word)).unwrap();
+    assert_eq!(position.return_to, Some(u64::from(BATCH) + 12));
+    // Meanwhile others change R1, and the loop gets its end.
+    assert_eq!(host.run(Engine::Render, &[0x1100_0001, 0x2608, 99, END]), JobEnd::Done);
+    host.write(
+        BATCH,
+        &[&[0x1880_0101 | 1 << 22, second, 0][..], &store(DATA + 4, 3), &[END]].concat(),
+    );
+    host.write(again, &[ARB_CHECK, 0x1200_0002, 0x2608, DATA, 0, END]);
+    let rest = Batch {
+        start: PpgttAddress(position.at),
+        return_to: position.return_to.map(PpgttAddress),
+        ..work(true)
+    };
+    let (_, fence) = host.try_submit(Engine::Render, context, rest).unwrap();
+    assert_eq!(end(&fence), JobEnd::Done);
+    assert_eq!([host.read(DATA), host.read(DATA + 4)], [11, 3]);
+    assert_eq!(Position::decode(std::array::from_fn(word)), None, "the batch is over");
+}
+
+#[test]
+fn a_loop_without_an_arbitration_point_is_not_recalled_but_makes_room_for_other_vms() {
+    let host = Host::new();
+    let (job, fence) = host.submit(Engine::Render, &[&store(DATA, 1)[..], &start(BATCH)].concat());
+    until(&host, DATA, 1);
+    host.model.recall(Engine::Render.id(), VM, job);
+    assert!(fence.recv_timeout(Duration::from_millis(50)).is_err());
+    host.model.kill(Engine::Render.id(), VM, job, Reason::new("test/endless", ""));
+    assert_eq!(rule(&end(&fence)), "test/endless");
+}
+
+#[test]
+fn a_job_that_has_not_begun_is_withdrawn_and_a_preempted_one_suspended() {
+    let host = Host::new();
+    let context = host.context(Engine::Render);
+    let image = vec![GuestAddress(IMAGE), GuestAddress(IMAGE + 0x1000)];
+    host.write(BATCH, &[&store(DATA, 1)[..], &start(BATCH)].concat());
+    let work = Batch { image, save: true, ..batch(BATCH) };
+    let (running, fence) = host.try_submit(Engine::Render, context, work).unwrap();
+    let (queued, other) = host.try_submit(Engine::Render, context, batch(BATCH)).unwrap();
+    host.model.recall(Engine::Render.id(), VM, queued);
+    assert_eq!(end(&other), JobEnd::Withdrawn);
+    until(&host, DATA, 1);
+    host.model.preempt(Engine::Render.id());
+    assert_eq!(fence.recv_timeout(LONG).unwrap().outcome, Outcome::Preempted);
+    assert_eq!(host.model.recall(Engine::Render.id(), VM, running), Some(JobEnd::Suspended));
+    assert_eq!(host.model.recall(Engine::Render.id(), VM, running), None);
 }
 
 #[test]

@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn capabilities_and_edid_can_be_read() {
-        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut registers = RegisterFile::of(Platform::default());
         let mut sink = Sink::new((0..=255).collect());
         assert_eq!(send(&mut registers, &mut sink, &[0x90, 0, 0, 3]), [0, 0x12, 0x14, 0x84, 0]);
         assert_eq!(send(&mut registers, &mut sink, &[0x40, 0, 0x50, 0, 0x20]), [0]);
@@ -219,14 +219,14 @@ mod tests {
 
     #[test]
     fn a_port_without_a_monitor_times_out() {
-        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut registers = RegisterFile::of(Platform::default());
         assert!(write_control(&mut registers, 0, BUSY | 4 << SIZE_SHIFT, None).is_some());
         assert_eq!(registers.get(0x6_4010) & (BUSY | TIME_OUT), TIME_OUT);
     }
 
     #[test]
     fn odd_messages_are_answered_and_nothing_more() {
-        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut registers = RegisterFile::of(Platform::default());
         let mut sink = Sink::new(Vec::new());
         for size in 0..32u32 {
             for command in 0..=255u32 {

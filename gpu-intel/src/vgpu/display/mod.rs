@@ -50,6 +50,17 @@ const SIXTY_HERTZ: Duration = Duration::from_nanos(16_666_667);
 /// there at once, and a guest that has taken it by then is not interrupted for it any more.
 const SIDE_BAND_TIME: Duration = Duration::from_millis(1);
 
+/// A driver looks at the scan line to see whether it has the time to write all registers of an update before the next
+/// vblank, and complains if it had not. It has if it asks this much earlier (i915's margin), or waits for the vblank.
+const MARGIN: Duration = Duration::from_micros(100);
+/// What such an update takes on metal is some microseconds; here each register is a message, and the processor that
+/// sends it may be an emulated one on a busy machine. So the vblank waits for the driver: this long after it looked,
+/// longer if it then writes, and never longer than the slowest frame. The frames after it come at their time.
+const BEFORE_WRITES: Duration = Duration::from_millis(10);
+const BETWEEN_WRITES: Duration = Duration::from_millis(50);
+/// Registers of planes and cursors, whose writes make an update.
+pub(crate) const PLANES: std::ops::Range<u32> = 0x7_0080..0x7_3000;
+
 /// Offset of pipe registers from those of pipe A.
 fn pipe_at(pipe: u8) -> u32 {
     u32::from(pipe) * 0x1000
@@ -62,16 +73,103 @@ struct Running {
     period: Duration,
     /// Frames that have been reported by interrupt, or were not worth reporting.
     reported: u64,
+    update: Option<Update>,
+}
+
+/// An update that the driver may be about to write, or writes.
+#[derive(Clone, Copy, Debug)]
+struct Update {
+    /// The frame that it is for.
+    frame: u64,
+    began: Time,
+    /// Until when that frame waits for it.
+    until: Time,
+    /// A surface was written, which completes a plane's update; others may follow. What is written to planes before the
+    /// driver looks at the scan line completes nothing.
+    armed: bool,
+    /// The driver has looked at the scan line again, as it does at an update's end. Then it reads the frame counter.
+    ending: bool,
 }
 
 impl Running {
     fn frames(&self, now: Time) -> u64 {
+        match self.update {
+            Some(update) if now < update.until => self.frames_by_clock(now).min(update.frame - 1),
+            _ => self.frames_by_clock(now),
+        }
+    }
+    fn frames_by_clock(&self, now: Time) -> u64 {
         u64::try_from(now.since(self.since).as_nanos() / self.period.as_nanos().max(1))
             .unwrap_or(u64::MAX)
     }
     fn frame_begins(&self, frame: u64) -> Time {
         let period = u64::try_from(self.period.as_nanos()).unwrap_or(u64::MAX);
-        Time(self.since.0.saturating_add(period.saturating_mul(frame)))
+        let by_clock = Time(self.since.0.saturating_add(period.saturating_mul(frame)));
+        match self.update {
+            Some(update) if update.frame == frame => by_clock.max(update.until),
+            _ => by_clock,
+        }
+    }
+
+    /// Lines since the frame began, of `total`. While the next frame is held it stays where a driver sees that the vblank
+    /// is near, and waits for it.
+    fn line(&self, total: u64, now: Time) -> u64 {
+        if self.frames(now) < self.frames_by_clock(now) {
+            return total.saturating_sub(3);
+        }
+        let into = now.since(self.frame_begins(self.frames(now)));
+        let line = u64::try_from(into.as_nanos()).unwrap_or(0) * total
+            / u64::try_from(self.period.as_nanos()).unwrap_or(1).max(1);
+        line.min(total - 1)
+    }
+
+    /// The driver looks at the scan line, with so many lines of `total` left before the next vblank.
+    fn look(&mut self, left: u64, total: u64, now: Time) {
+        let frames = self.frames(now);
+        if let Some(update) = &mut self.update
+            && update.armed
+            && frames < update.frame
+        {
+            update.ending = true;
+            return;
+        }
+        let lines = |time: Duration| {
+            u64::try_from(time.as_nanos() * u128::from(total) / self.period.as_nanos().max(1))
+                .unwrap_or(u64::MAX)
+        };
+        let in_time = left > lines(MARGIN).saturating_add(2) && frames == self.frames_by_clock(now);
+        self.update = in_time.then(|| Update {
+            frame: frames.saturating_add(1),
+            began: now,
+            until: if left < lines(self.period / 2) { now + BEFORE_WRITES } else { now },
+            armed: false,
+            ending: false,
+        });
+    }
+
+    /// The driver writes a register of a plane.
+    fn write(&mut self, now: Time) {
+        let frames = self.frames(now);
+        if let Some(update) = &mut self.update
+            && frames < update.frame
+        {
+            update.until = update.until.max((now + BETWEEN_WRITES).min(update.began + SLOWEST));
+        }
+    }
+
+    /// The driver writes a plane's surface.
+    fn arm(&mut self, now: Time) {
+        let frames = self.frames(now);
+        if let Some(update) = self.update.as_mut().filter(|update| frames < update.frame) {
+            update.armed = true;
+        }
+    }
+
+    /// The driver reads the frame counter.
+    fn count(&mut self, now: Time) -> u64 {
+        let frames = self.frames(now);
+        self.update = self.update.filter(|update| !update.ending && frames < update.frame);
+        frames
     }
 }
 
@@ -135,7 +233,9 @@ impl Display {
         let period = frame_period(registers, pipe, self.sink.symbols_per_second());
         if let Some(state) = self.pipes.get_mut(usize::from(pipe)) {
             match (&state.running, on) {
-                (None, true) => state.running = Some(Running { since: now, period, reported: 0 }),
+                (None, true) => {
+                    state.running = Some(Running { since: now, period, reported: 0, update: None });
+                }
                 (Some(running), false) => {
                     state.earlier = state.earlier.saturating_add(running.frames(now));
                     state.running = None;
@@ -150,25 +250,33 @@ impl Display {
     }
 
     /// The frame counter: 32 bits, wrapping.
-    pub(crate) fn frame_count(&self, pipe: u8, now: Time) -> u32 {
-        self.pipes
-            .get(usize::from(pipe))
-            .map_or(0, |p| p.earlier.wrapping_add(p.running.map_or(0, |r| r.frames(now))) as u32)
+    pub(crate) fn frame_count(&mut self, pipe: u8, now: Time) -> u32 {
+        let Some(state) = self.pipes.get_mut(usize::from(pipe)) else { return 0 };
+        let frames = state.running.as_mut().map_or(0, |running| running.count(now));
+        state.earlier.wrapping_add(frames) as u32
     }
 
     /// The line that is being scanned out.
-    pub(crate) fn scan_line(&self, registers: &RegisterFile, pipe: u8, now: Time) -> u32 {
-        let Some(running) = self.pipes.get(usize::from(pipe)).and_then(|p| p.running) else {
+    pub(crate) fn scan_line(&mut self, registers: &RegisterFile, pipe: u8, now: Time) -> u32 {
+        let pipe_state = self.pipes.get_mut(usize::from(pipe));
+        let Some(running) = pipe_state.and_then(|p| p.running.as_mut()) else {
             return 0;
         };
         let vtotal = registers.get(0x6_000C + pipe_at(pipe));
         let (active, total) =
             (u64::from(vtotal & 0x1FFF) + 1, u64::from(vtotal >> 16 & 0x1FFF) + 1);
-        let into = now.since(running.frame_begins(running.frames(now)));
-        let line = u64::try_from(into.as_nanos()).unwrap_or(0) * total
-            / u64::try_from(running.period.as_nanos()).unwrap_or(1).max(1);
+        let line = running.line(total, now);
+        running.look(total - line, total, now);
         // A frame begins with its vertical blanking, as the vblank interrupt does.
         ((active + line) % total) as u32
+    }
+
+    /// The guest writes one of a pipe's [`PLANES`].
+    pub(crate) fn write_plane(&mut self, pipe: u8, now: Time) {
+        let state = self.pipes.get_mut(usize::from(pipe));
+        if let Some(running) = state.and_then(|p| p.running.as_mut()) {
+            running.write(now);
+        }
     }
 
     /// A plane (0 to 2) or the cursor (3) has a new surface; it is shown from the next vblank on, or at once if the
@@ -182,6 +290,9 @@ impl Display {
     ) -> bool {
         let Some(state) = self.pipes.get_mut(usize::from(pipe)) else { return false };
         let plane = plane.min(3);
+        if let Some(running) = &mut state.running {
+            running.arm(now);
+        }
         match &mut state.running {
             Some(running) if !planes::flips_at_once(registers, pipe, plane) => {
                 if state.flips == 0 {
@@ -354,8 +465,8 @@ mod tests {
 
     #[test]
     fn frames_and_lines_come_from_the_clock() {
-        let mut registers = RegisterFile::new(Platform::default()).unwrap();
-        let display = on(&mut registers);
+        let mut registers = RegisterFile::of(Platform::default());
+        let mut display = on(&mut registers);
         assert_eq!(display.frame_count(0, Time(1_000_000_000)), 59);
         assert_eq!(display.scan_line(&registers, 0, Time(0)), 768);
         assert_eq!(display.scan_line(&registers, 0, Time(16_600_000)), 764);
@@ -363,8 +474,49 @@ mod tests {
     }
 
     #[test]
+    fn a_vblank_waits_for_an_update_that_began_before_it() {
+        let mut registers = RegisterFile::of(Platform::default());
+        let mut display = on(&mut registers);
+        // The first frame ends at 16.67 ms.
+        // What was written to planes before the driver looked is not the update's end.
+        display.scan_line(&registers, 0, Time(1_000_000));
+        display.write_plane(0, Time(14_000_000));
+        assert_eq!(display.scan_line(&registers, 0, Time(15_000_000)), 687);
+        assert_eq!(display.frame_count(0, Time(15_000_000)), 0);
+        registers.set(0x7_019C, 0x1_2000);
+        display.write_plane(0, Time(24_000_000));
+        display.flip(&mut registers, 0, 0, Time(24_000_000));
+        let (next, _) = display.tick(&mut registers, &mut Line::default(), Time(24_000_000));
+        assert_eq!(next, Some(Time(74_000_000)));
+        assert_eq!(display.scan_line(&registers, 0, Time(30_000_000)), 765);
+        assert_eq!(display.frame_count(0, Time(30_000_000)), 0, "the update was in time");
+        assert_eq!(display.frame_count(0, Time(30_000_001)), 1);
+        let (next, _) = display.tick(&mut registers, &mut Line::default(), Time(30_000_002));
+        assert_eq!((next, registers.get(0x7_01AC)), (None, 0x1_2000));
+        assert_eq!(display.frame_count(0, Time(33_333_334)), 2, "the next one comes at its time");
+    }
+
+    #[test]
+    fn a_vblank_waits_for_nobody_who_looked_too_late_or_never_ends() {
+        let mut registers = RegisterFile::of(Platform::default());
+        let mut display = on(&mut registers);
+        display.scan_line(&registers, 0, Time(16_580_000));
+        assert_eq!(display.frame_count(0, Time(16_666_667)), 1);
+        display.scan_line(&registers, 0, Time(30_000_000));
+        assert_eq!(display.frame_count(0, Time(39_999_999)), 1);
+        assert_eq!(display.frame_count(0, Time(40_000_000)), 2);
+        // One that writes for ever has as long as the slowest frame.
+        display.scan_line(&registers, 0, Time(40_000_000));
+        for ms in 40..200 {
+            display.write_plane(0, Time(ms * 1_000_000));
+        }
+        assert_eq!(display.frame_count(0, Time(139_999_999)), 2);
+        assert_eq!(display.frame_count(0, Time(140_000_000)), 8);
+    }
+
+    #[test]
     fn an_idle_display_asks_for_no_time() {
-        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut registers = RegisterFile::of(Platform::default());
         let mut display = on(&mut registers);
         assert_eq!(
             display.tick(&mut registers, &mut Line::default(), Time(50_000_000)),
@@ -374,7 +526,7 @@ mod tests {
 
     #[test]
     fn a_flip_takes_effect_at_the_next_vblank() {
-        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut registers = RegisterFile::of(Platform::default());
         let mut display = on(&mut registers);
         let mut line = Line::default();
         registers.set(0x4_4404, 0);
@@ -390,7 +542,7 @@ mod tests {
 
     #[test]
     fn the_period_follows_the_mode() {
-        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut registers = RegisterFile::of(Platform::default());
         // 1024x768 at 60 Hz: 65 MHz, on a link of 162 MHz.
         for (at, value) in
             [(0x6_0040, 65), (0x6_0044, 162), (0x6_0000, 1343 << 16), (0x6_000C, 805 << 16)]
@@ -403,7 +555,7 @@ mod tests {
 
     #[test]
     fn an_asynchronous_flip_takes_effect_at_once() {
-        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut registers = RegisterFile::of(Platform::default());
         let mut display = on(&mut registers);
         registers.set(0x7_0180, 1 << 31 | 4 << 24 | 1 << 10);
         registers.set(0x7_019C, 0x1_2000);
@@ -420,7 +572,7 @@ mod tests {
 
     #[test]
     fn what_a_plug_does_is_seen_and_told() {
-        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut registers = RegisterFile::of(Platform::default());
         let mut display = Display::new(vec![0; 128]);
         display.reset(&mut registers);
         assert_eq!(registers.get(0xC_4000), 1 << 21);
@@ -440,7 +592,7 @@ mod tests {
     #[test]
     fn a_transfer_that_was_taken_notice_of_interrupts_nobody() {
         const SEND: u32 = 1 << 31 | 1 << 29 | 4 << 20;
-        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut registers = RegisterFile::of(Platform::default());
         let mut display = Display::new(vec![0; 128]);
         registers.set(0x4_4444, 0);
         let mut line = Line::default();
@@ -461,7 +613,7 @@ mod tests {
 
     #[test]
     fn an_absurd_mode_runs_at_sixty_hertz() {
-        let mut registers = RegisterFile::new(Platform::default()).unwrap();
+        let mut registers = RegisterFile::of(Platform::default());
         registers.set(0x6_0040, 0xFF_FFFF);
         registers.set(0x6_0044, 1);
         assert_eq!(frame_period(&registers, 0, Some(162_000_000)), SIXTY_HERTZ);

@@ -17,6 +17,7 @@ pub(super) const ENGINE: &[Register] = &[
     memory(0x3C, "RING_CTL"),
     read_only(0x5C, "ACTHD_UDW", 0),
     read_only(0x60, "DMA_FADD_UDW", 0),
+    memory(0x54, "PWRCTX_MAXCNT"),
     memory(0x64, "IPEIR"),
     memory(0x68, "IPEHR"),
     // All units idle.

@@ -1,9 +1,9 @@
-//! Registers of the graphics technology block (GT): reset, power, caches, work-arounds, interrupts, fences, PVINFO.
+//! Registers of the graphics technology block (GT): reset, power, caches, work-arounds, interrupts, fences.
 //! Source: SKL PRM vol 2c; the behaviour that stock i915 and GVT-g rely on.
 
 use super::Behaviour::{
-    Fence, GraphicsReset, GuestToHost, InterruptEnable, InterruptIdentity, InterruptMask,
-    InterruptMaster, PcodeMailbox,
+    Fence, GraphicsReset, InterruptEnable, InterruptIdentity, InterruptMask, InterruptMaster,
+    PcodeMailbox,
 };
 use super::{Register, answers, behaves, clear_ones, masked, memory, read_only, zero};
 
@@ -110,7 +110,12 @@ pub(super) const GT: &[Register] = &[
     read_only(0xA26C, "CTC_MODE", 2 << 1),
     memory(0xA274, "RPM_A274"),
     memory(0xA27C, "RPM_A27C").times(0x20, 4),
+    // The driver takes zeros for a power context that was lost.
+    read_only(0x8504, "RC6_CTX_INFO", 1),
+    // GPU states: never asleep.
+    read_only(0x13_8108, "GT_GFX_RC6", 0),
     memory(0xC24C, "GUC_PM"),
+    memory(0xC3E4, "GUC_MAX_IDLE_COUNT"),
     read_only(0xC000, "GUC_STATUS", 1),
     memory(0x13_8104, "GT_PERF_138104"),
     // One frequency, 1.15 GHz in units of 50 MHz: lowest, efficient and highest are the same, so drivers leave it alone.
@@ -149,25 +154,4 @@ pub(super) const GT: &[Register] = &[
     behaves(0x4_4200, "MASTER_IRQ", InterruptMaster),
     // Fences: 32 of two dwords.
     behaves(0x10_0000, "FENCE", Fence).times(64, 4),
-    // PVINFO: what tells i915 that it runs on a vGPU (GVT-g's interface, version 1.0).
-    read_only(0x7_8000, "PVINFO_MAGIC_LO", 0x7654_4776),
-    read_only(0x7_8004, "PVINFO_MAGIC_HI", 0x4776_5447),
-    read_only(0x7_8008, "PVINFO_VERSION", 1),
-    read_only(0x7_800C, "PVINFO_ID", 1),
-    read_only(0x7_8010, "PVINFO_CAPS", 1 << 2 | 1 << 3 | 1 << 4),
-    read_only(0x7_8040, "PVINFO_MAPPABLE_BASE", 0),
-    read_only(0x7_8044, "PVINFO_MAPPABLE_SIZE", super::super::ggtt::MAPPABLE_SIZE),
-    read_only(0x7_8048, "PVINFO_UNMAPPABLE_BASE", super::super::ggtt::UNMAPPABLE_BASE),
-    read_only(0x7_804C, "PVINFO_UNMAPPABLE_SIZE", super::super::ggtt::UNMAPPABLE_SIZE),
-    // Fewer than there are, as in each of GVT-g's types: a driver writes all that it has, twice, before it uses one.
-    read_only(0x7_8050, "PVINFO_FENCES", 4),
-    memory(0x7_8804, "PVINFO_DISPLAY_READY"),
-    memory(0x7_8808, "PVINFO_RESERVED").times(4, 4),
-    behaves(0x7_8818, "PVINFO_G2V_NOTIFY", GuestToHost),
-    memory(0x7_881C, "PVINFO_RESERVED2").times(5, 4),
-    memory(0x7_8830, "PVINFO_CURSOR_HOT_X").reset(0xFFFF_FFFF),
-    memory(0x7_8834, "PVINFO_CURSOR_HOT_Y").reset(0xFFFF_FFFF),
-    memory(0x7_8838, "PVINFO_PDP").times(8, 4),
-    memory(0x7_8858, "PVINFO_CONTEXT_LO"),
-    memory(0x7_885C, "PVINFO_CONTEXT_HI"),
 ];

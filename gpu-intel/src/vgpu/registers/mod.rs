@@ -7,13 +7,14 @@
 //! ```
 //!
 //! The tables are the device's documentation: [`ENGINE`](engine::ENGINE), [`GT`](gt::GT), [`DISPLAY`](display::DISPLAY)
-//! and, laid over them, [`BROXTON`](broxton::BROXTON). An offset that none of them names is *unknown*: it acts as memory, so that a guest
+//! [`PVINFO`](pvinfo::PRESENT), and, laid over them, [`BROXTON`](broxton::BROXTON). An offset that none of them names is *unknown*: it acts as memory, so that a guest
 //! which only parks a value there works, and every touch of it is counted and listed.
 
 mod broxton;
 mod display;
 mod engine;
 mod gt;
+mod pvinfo;
 
 pub(crate) use engine::MODE_IDLE;
 pub(crate) use gt::FORCEWAKE;
@@ -23,6 +24,8 @@ use std::fmt;
 use std::io;
 use std::sync::OnceLock;
 
+use super::config::{Aperture, Presence};
+use super::ggtt::APERTURE;
 use super::zero_pages::ZeroPages;
 use crate::address::RegisterOffset;
 use crate::engine::Engine;
@@ -176,24 +179,29 @@ struct Map {
 }
 
 impl Map {
-    fn get(platform: Platform) -> &'static Self {
-        static MAPS: [OnceLock<Map>; 2] = [OnceLock::new(), OnceLock::new()];
+    fn get(platform: Platform, presence: Presence) -> &'static Self {
+        static MAPS: [[OnceLock<Map>; 2]; 2] = [const { [const { OnceLock::new() }; 2] }; 2];
         let [common, broxton] = &MAPS;
-        match platform {
-            Platform::Broxton => broxton.get_or_init(|| Self::build(broxton::BROXTON)),
-            _ => common.get_or_init(|| Self::build(&[])),
+        let (maps, own) = match platform {
+            Platform::Broxton => (broxton, broxton::BROXTON),
+            _ => (common, [].as_slice()),
+        };
+        let [virtual_gpu, bare] = maps;
+        match presence {
+            Presence::Virtual => virtual_gpu.get_or_init(|| Self::build(pvinfo::PRESENT, own)),
+            Presence::Bare => bare.get_or_init(|| Self::build(pvinfo::ABSENT, own)),
         }
     }
 
     /// The common tables, with a part's own laid over them.
-    fn build(own: &[Register]) -> Self {
+    fn build(pvinfo: &[Register], own: &[Register]) -> Self {
         let mut map = Self { entries: Vec::new(), index: vec![0; DWORDS], resets: Vec::new() };
         for engine in Engine::ALL {
             for register in engine::ENGINE {
                 map.add(register, engine.base(), Some(engine));
             }
         }
-        for register in gt::GT.iter().chain(display::DISPLAY) {
+        for register in gt::GT.iter().chain(display::DISPLAY).chain(pvinfo) {
             map.add(register, 0, None);
         }
         for (base, step, registers) in display::PER_PIPE {
@@ -240,6 +248,8 @@ pub(crate) struct Touched {
 /// The values of one vGPU's registers.
 pub(crate) struct RegisterFile {
     platform: Platform,
+    /// What PVINFO offers of the aperture, in bytes; 0 without PVINFO.
+    mappable: u32,
     map: &'static Map,
     values: ZeroPages,
     unknown: BTreeMap<u32, Touched>,
@@ -247,9 +257,22 @@ pub(crate) struct RegisterFile {
 
 impl RegisterFile {
     /// Registers as after power-on.
-    pub(crate) fn new(platform: Platform) -> io::Result<Self> {
-        let values = ZeroPages::new(WINDOW as usize)?;
-        let mut file = Self { platform, map: Map::get(platform), values, unknown: BTreeMap::new() };
+    pub(crate) fn new(
+        platform: Platform,
+        presence: Presence,
+        aperture: Aperture,
+    ) -> io::Result<Self> {
+        let mappable = match presence {
+            Presence::Virtual => aperture.bytes().min(APERTURE) as u32,
+            Presence::Bare => 0,
+        };
+        let mut file = Self {
+            platform,
+            mappable,
+            map: Map::get(platform, presence),
+            values: ZeroPages::new(WINDOW as usize)?,
+            unknown: BTreeMap::new(),
+        };
         file.reset_below(WINDOW);
         Ok(file)
     }
@@ -265,6 +288,9 @@ impl RegisterFile {
             if *at < end {
                 self.set(*at, *value);
             }
+        }
+        if pvinfo::MAPPABLE_SIZE < end {
+            self.set(pvinfo::MAPPABLE_SIZE, self.mappable);
         }
     }
 
@@ -338,6 +364,14 @@ impl fmt::Debug for RegisterFile {
 }
 
 #[cfg(test)]
+impl RegisterFile {
+    /// Registers of a part, all else as usual.
+    pub(crate) fn of(platform: Platform) -> Self {
+        Self::new(platform, Presence::default(), Aperture::default()).unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -356,7 +390,7 @@ mod tests {
         for engine in Engine::ALL {
             engine::ENGINE.iter().for_each(|r| check(r, engine.base()));
         }
-        gt::GT.iter().chain(display::DISPLAY).for_each(|r| check(r, 0));
+        gt::GT.iter().chain(display::DISPLAY).chain(pvinfo::PRESENT).for_each(|r| check(r, 0));
         for (base, step, registers) in display::PER_PIPE {
             for pipe in 0..3 {
                 registers.iter().for_each(|r| check(r, base + pipe * step));
@@ -367,14 +401,13 @@ mod tests {
 
     #[test]
     fn a_part_s_own_registers_lie_over_the_common_ones() {
-        let override_after_reset =
-            Platform::ALL.map(|p| RegisterFile::new(p).unwrap().get(0x4_4074));
+        let override_after_reset = Platform::ALL.map(|p| RegisterFile::of(p).get(0x4_4074));
         assert_eq!(override_after_reset, [0, 0, 0, 10]);
     }
 
     #[test]
     fn a_masked_register_keeps_what_its_mask_leaves_alone() {
-        let mut file = RegisterFile::new(Platform::default()).unwrap();
+        let mut file = RegisterFile::of(Platform::default());
         assert_eq!(file.write_masked(0x20C0, 0x0101_0101), 0x0101);
         assert_eq!(file.write_masked(0x20C0, 0x0001_0000), 0x0100);
         assert_eq!(file.get(0x20C0), 0x0100);
@@ -382,7 +415,7 @@ mod tests {
 
     #[test]
     fn the_list_of_unknown_offsets_is_bounded() {
-        let mut file = RegisterFile::new(Platform::default()).unwrap();
+        let mut file = RegisterFile::of(Platform::default());
         for n in 0..10_000 {
             file.touch_unknown(n * 4, true);
         }

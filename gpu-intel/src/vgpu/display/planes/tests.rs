@@ -18,7 +18,7 @@ impl Machine {
         for (entry, page) in (u64::from(PLANE_SURFACE >> 12)..).zip(order) {
             ggtt.write(entry * 8, (GUEST + page * 4096) as u32 | 1);
         }
-        Self { registers: RegisterFile::new(crate::Platform::default()).unwrap(), ggtt }
+        Self { registers: RegisterFile::of(crate::Platform::default()), ggtt }
     }
 
     fn plane(&mut self, control: u32, stride: u32, (width, height): (u32, u32)) -> Option<Plane> {

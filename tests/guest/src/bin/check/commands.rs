@@ -124,6 +124,11 @@ impl Commands {
         self.raw(&[mi(0, 0)])
     }
 
+    /// MI_ARB_CHECK: here the driver may interrupt the batch.
+    pub(crate) fn arbitrate(&mut self) -> &mut Self {
+        self.raw(&[mi(0x05, 0)])
+    }
+
     /// MI_STORE_DATA_IMM of a dword.
     pub(crate) fn store_dword(&mut self, address: u64, value: u32) -> &mut Self {
         self.raw(&[mi(0x20, 2)]).address(address).raw(&[value])
@@ -254,6 +259,11 @@ impl Commands {
             Engine::Render => self.pipe_control(address, sync),
             _ => self.flush(Some((address, sync))),
         }
+    }
+
+    /// Bytes so far.
+    pub(crate) fn bytes(&self) -> usize {
+        4 * self.dwords.len()
     }
 
     /// Bytes that [`Commands::to_bytes`] yields.

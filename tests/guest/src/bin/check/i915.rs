@@ -283,13 +283,38 @@ impl Device {
         length: usize,
         buffers: &[&Buffer],
     ) -> io::Result<()> {
+        self.submit_with(uapi::EXEC_OBJECT_WRITE, engine, context, batch, length, buffers)
+    }
+
+    /// As [`submit`](Self::submit), but not after what else uses the buffers: the driver is not told that the batch
+    /// writes to them.
+    pub(crate) fn submit_beside(
+        &self,
+        engine: Engine,
+        context: &Context,
+        batch: &Buffer,
+        length: usize,
+        buffers: &[&Buffer],
+    ) -> io::Result<()> {
+        self.submit_with(0, engine, Some(context), batch, length, buffers)
+    }
+
+    fn submit_with(
+        &self,
+        write: u64,
+        engine: Engine,
+        context: Option<&Context>,
+        batch: &Buffer,
+        length: usize,
+        buffers: &[&Buffer],
+    ) -> io::Result<()> {
         let flags = uapi::EXEC_OBJECT_PINNED | uapi::EXEC_OBJECT_SUPPORTS_48B_ADDRESS;
         let mut objects: Vec<uapi::ExecObject> = buffers
             .iter()
             .map(|buffer| uapi::ExecObject {
                 handle: buffer.handle,
                 offset: canonical(buffer.address),
-                flags: flags | uapi::EXEC_OBJECT_WRITE,
+                flags: flags | write,
                 ..Default::default()
             })
             .collect();
@@ -419,6 +444,17 @@ impl Drop for Buffer {
 }
 
 impl Context {
+    /// Puts the context's work before (or after) that of others.
+    pub(crate) fn set_priority(&self, priority: i32) -> Result<()> {
+        let mut argument = uapi::GemContextSetParam {
+            ctx_id: self.id,
+            size: 0,
+            param: uapi::CONTEXT_PARAM_PRIORITY,
+            value: i64::from(priority) as u64,
+        };
+        plain_request(&self.node, &mut argument).with_context(|| format!("priority {priority}"))
+    }
+
     /// How often this context met a reset.
     pub(crate) fn resets(&self) -> Result<ResetCounts> {
         let mut argument = uapi::GetResetStats { ctx_id: self.id, ..Default::default() };

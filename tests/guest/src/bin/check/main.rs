@@ -24,6 +24,7 @@ mod overlay;
 mod patterns;
 mod picture;
 mod planes;
+mod preemption;
 mod raster;
 mod screen;
 mod stores;
@@ -130,6 +131,19 @@ const CHECKS: &[Check] = &[
         quiet: false,
         ..check("flips", "flips end in order, at the mode's rate", 60, flips::run)
     },
+    Check {
+        quiet: false,
+        ..check("preempt", "urgent work interrupts what never ends", 120, preemption::preempt)
+    },
+    Check {
+        quiet: false,
+        ..check(
+            "timeslice",
+            "a spinner makes room for the one that ends it",
+            120,
+            preemption::slice,
+        )
+    },
     Check { quiet: false, ..check("resethang", "an endless batch is reset", 120, waits::hang) },
 ];
 
@@ -231,7 +245,8 @@ mod tests {
             .map(|c| c.name)
             .filter(|name| all.iter().all(|c| c.name != *name))
             .collect();
-        let draws_or_hangs = ["patterns", "busy", "pulse", "planes", "flips", "resethang"];
+        let draws_or_hangs =
+            ["patterns", "busy", "pulse", "planes", "flips", "preempt", "timeslice", "resethang"];
         assert_eq!(left_out, draws_or_hangs);
         assert!(select(&["nothing".into()]).is_err());
     }

@@ -64,6 +64,8 @@ structures! {
     struct GemContextCreate { ctx_id: u32, pad: u32 }
     struct GemContextDestroy { ctx_id: u32, pad: u32 }
     struct GemContextGetParam { ctx_id: u32, size: u32, param: u64, value: u64 }
+    /// The kernel's `drm_i915_gem_context_param`, for parameters whose value is a number.
+    struct GemContextSetParam { ctx_id: u32, size: u32, param: u64, value: u64 }
     struct GetResetStats {
         ctx_id: u32, flags: u32, reset_count: u32, batch_active: u32, batch_pending: u32, pad: u32,
     }
@@ -157,6 +159,7 @@ argument!(GemContextCreate, READ_WRITE, I915 + 0x2d);
 argument!(GemContextDestroy, WRITE, I915 + 0x2e);
 argument!(GetResetStats, READ_WRITE, I915 + 0x32);
 argument!(GemContextGetParam, READ_WRITE, I915 + 0x34, pointers);
+argument!(GemContextSetParam, READ_WRITE, I915 + 0x35);
 argument!(Query, READ_WRITE, I915 + 0x39, pointers);
 argument!(ModeGetResources, READ_WRITE, 0xa0, pointers);
 argument!(ModeSetCrtc, READ_WRITE, 0xa2, pointers);
@@ -185,6 +188,12 @@ pub(crate) const PARAM_HAS_ALIASING_PPGTT: i32 = 18;
 pub(crate) const PARAM_CS_TIMESTAMP_FREQUENCY: i32 = 51;
 /// Context parameter: size of the context's address space, in bytes.
 pub(crate) const CONTEXT_PARAM_GTT_SIZE: u64 = 3;
+/// Context parameter: whether the context's work goes before or after that of others, -1023 to 1023.
+pub(crate) const CONTEXT_PARAM_PRIORITY: u64 = 6;
+/// `GETPARAM`: what the scheduler can do.
+pub(crate) const PARAM_HAS_SCHEDULER: i32 = 41;
+/// Of [`PARAM_HAS_SCHEDULER`]: work of a higher priority interrupts that of a lower one.
+pub(crate) const SCHEDULER_PREEMPTION: i32 = 1 << 2;
 /// Query item: which engines there are.
 pub(crate) const QUERY_ENGINE_INFO: u64 = 2;
 
