@@ -32,6 +32,22 @@ fn unknown(report: &VmReport) -> Vec<String> {
     report.unknown.iter().map(one).collect()
 }
 
+/// An update of the display that takes longer than vgate waits for one: the emulated processor stood still.
+const STOOD_STILL: u64 = 10_000;
+
+/// What the kernel complained of, but for the host's processors: they are shared.
+fn complaints_of_the_gpu(guest: &Guest) -> Result<Vec<String>> {
+    let of_the_host = |line: &String| {
+        let microseconds = line.split(" time ").nth(1).and_then(|rest| rest.split(' ').next());
+        let late = line.contains("Atomic update failure")
+            && microseconds.and_then(|us| us.parse().ok()).is_some_and(|us: u64| us > STOOD_STILL);
+        late || line.contains("hrtimer: interrupt took")
+    };
+    let (host, gpu) = complaints(guest)?.into_iter().partition(of_the_host);
+    println!("of the host: {host:?}");
+    Ok(gpu)
+}
+
 /// Boots a kernel on a bare GPU, runs checks of the guest's program, and returns what the daemon says of the VM
 /// afterwards. The driver must have had nothing to complain of, and have touched nothing that is unknown.
 fn run_checks(name: &str, kernel: &str, more: &str, checks: &[&str]) -> Result<VmReport> {
@@ -48,7 +64,7 @@ fn run_checks(name: &str, kernel: &str, more: &str, checks: &[&str]) -> Result<V
     println!("{} traps: {:?}", report.summary.traps, report.device);
     guest.send("end")?;
     guest.wait_step("dmesg")?;
-    assert_eq!(complaints(&guest)?, Vec::<String>::new());
+    assert_eq!(complaints_of_the_gpu(&guest)?, Vec::<String>::new());
     assert_eq!(unknown(&report), Vec::<String>::new());
     guest.wait_end()?;
     vgate.still_runs()?;
@@ -64,7 +80,7 @@ fn i915_finds_metal() -> Result<()> {
     println!("{} traps: {:?}", report.summary.traps, report.device);
     guest.send("end")?;
     guest.wait_step("dmesg")?;
-    assert_eq!(complaints(&guest)?, Vec::<String>::new());
+    assert_eq!(complaints_of_the_gpu(&guest)?, Vec::<String>::new());
     guest.wait_end()?;
     vgate.still_runs()?;
     let log = guest.reports("VGATE-KERNEL");
