@@ -12,13 +12,18 @@
 //!
 //! The tables here name every command that drivers use; [`streamer`] gives the MI commands their meaning.
 
-mod state_table;
+mod grammar;
+pub(crate) mod opcode;
 pub mod streamer;
-pub(crate) mod table;
+mod table;
 
 use bitflags::bitflags;
 
 use crate::engine::Engine;
+
+pub use self::grammar::{
+    Check, Command, Field, Kind, Layout, Length, Repeat, Structure, WideAddress,
+};
 
 bitflags! {
     /// A set of engines.
@@ -32,6 +37,10 @@ bitflags! {
         const VIDEO = 1 << 2;
         /// Video enhancement.
         const VIDEO_ENHANCE = 1 << 3;
+        /// Those with a 2D unit or what display commands need.
+        const RENDER_COPY = Self::RENDER.bits() | Self::COPY.bits();
+        /// All but render.
+        const NOT_RENDER = Self::COPY.bits() | Self::VIDEO.bits() | Self::VIDEO_ENHANCE.bits();
     }
 }
 
@@ -46,50 +55,6 @@ impl From<Engine> for Engines {
     }
 }
 
-/// How the length of a command is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Length {
-    /// One dword.
-    One,
-    /// The low `bits` bits of dword 0 count the dwords after the second.
-    Counted {
-        /// How many bits.
-        bits: u8,
-    },
-}
-
-const ONE: Length = Length::One;
-
-const fn counted(bits: u8) -> Length {
-    Length::Counted { bits }
-}
-
-impl Length {
-    /// The dwords of the command that starts with `dword0`.
-    #[must_use]
-    pub fn of(self, dword0: u32) -> usize {
-        match self {
-            Self::One => 1,
-            Self::Counted { bits } => (dword0 & ((1 << bits) - 1)) as usize + 2,
-        }
-    }
-}
-
-/// A command of the hardware.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Command {
-    /// Its name in Intel's manuals.
-    pub name: &'static str,
-    /// The bits of dword 0 under [`mask`](Self::mask).
-    pub key: u32,
-    /// The bits of dword 0 that tell the command.
-    pub mask: u32,
-    /// How its length is found.
-    pub length: Length,
-    /// The engines that execute it.
-    pub engines: Engines,
-}
-
 /// The longest MI command (STORE_DATA_IMM and CLFLUSH count in 10 bits) in dwords.
 pub const MAX_LENGTH: usize = 1025;
 
@@ -101,22 +66,14 @@ const STATE: u32 = 3;
 /// The command that `dword0` starts on `engine`; `None` if it is none that the engine executes. The engine matters:
 /// media and video commands share opcodes.
 #[must_use]
+#[inline]
 pub fn decode(dword0: u32, engine: Engine) -> Option<&'static Command> {
-    let table: &[Command] = match dword0 >> TYPE_SHIFT {
-        MI => table::MI,
-        BLITTER => table::BLITTER,
-        STATE => match engine {
-            Engine::Render => &table::RENDER,
-            Engine::Video => &table::VIDEO,
-            Engine::VideoEnhance => &table::VIDEO_ENHANCE,
-            Engine::Copy => return None,
-        },
-        _ => return None,
-    };
-    // All entries of a table have one mask, and stand in order of their keys.
-    let key = dword0 & table.first()?.mask;
-    let found = table.binary_search_by_key(&key, |c| c.key).ok().and_then(|i| table.get(i))?;
-    found.engines.contains(engine.into()).then_some(found)
+    table::find(dword0, engine).filter(|command| command.engines.contains(engine.into()))
+}
+
+/// Every command, engine by engine.
+pub fn all() -> impl Iterator<Item = &'static Command> {
+    table::all()
 }
 
 /// The dwords of the command that `dword0` starts on `engine`. Blitter, 3D and media commands without a name here have
@@ -126,17 +83,17 @@ pub fn length(dword0: u32, engine: Engine) -> Option<usize> {
     if let Some(command) = decode(dword0, engine) {
         return Some(command.length.of(dword0));
     }
-    let rule = match (dword0 >> TYPE_SHIFT, engine) {
+    let counted = |bits: u32| Some((dword0 & ((1 << bits) - 1)) as usize + 2);
+    match (dword0 >> TYPE_SHIFT, engine) {
         (BLITTER, Engine::Copy) => counted(8),
         (STATE, Engine::Render) => match dword0 >> 27 & 3 {
-            1 => ONE,
+            1 => Some(1),
             2 => counted(16),
             _ => counted(8),
         },
         (STATE, Engine::Video | Engine::VideoEnhance) => counted(12),
-        _ => return None,
-    };
-    Some(rule.of(dword0))
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -147,13 +104,15 @@ mod tests {
 
     #[test]
     fn tables_are_sorted_and_consistent() {
-        let all: [&[Command]; 5] =
-            [table::MI, table::BLITTER, &table::RENDER, &table::VIDEO, &table::VIDEO_ENHANCE];
-        for table in all {
-            assert!(table.windows(2).all(|w| w[0].key < w[1].key));
-            assert!(table.iter().all(|c| c.mask == table[0].mask && c.key & !c.mask == 0));
-            assert!(table.iter().all(|c| !c.engines.is_empty() && !c.name.is_empty()));
+        for command in all() {
+            assert_eq!(command.key & !command.mask, 0, "{}", command.name);
+            assert!(!command.engines.is_empty() && !command.name.is_empty());
+            let engine = Engine::ALL.into_iter().find(|&e| command.engines.contains(e.into()));
+            let found = decode(command.key, engine.unwrap()).unwrap();
+            assert_eq!(found.name, command.name);
         }
+        let names: std::collections::BTreeSet<_> = all().map(|c| c.name).collect();
+        assert_eq!(names.len(), all().count());
     }
 
     /// (dword 0, engine, name, length), from batches and rings as drivers write them.
@@ -187,8 +146,8 @@ mod tests {
 
     #[test]
     fn a_command_of_another_engine_is_none() {
-        assert_eq!(decode(0x54f0_0008, Engine::Render), None);
-        assert_eq!(decode(0x7a00_0004, Engine::Copy), None);
+        assert!(decode(0x54f0_0008, Engine::Render).is_none());
+        assert!(decode(0x7a00_0004, Engine::Copy).is_none());
         assert_eq!(length(0x7a00_0004, Engine::Copy), None);
         assert_eq!(length(0x2000_0000, Engine::Render), None);
         assert_eq!(length(0x1f80_0000, Engine::Render), None, "an MI opcode that does not exist");

@@ -14,7 +14,7 @@ use mediator::{GuestAddress, GuestRam, Reason, SpaceRoot};
 use super::execlist::Descriptor;
 use super::ggtt::Ggtt;
 use crate::address::GgttAddress;
-use crate::command::table::opcode;
+use crate::command::opcode;
 use crate::engine::Engine;
 use crate::silicon::{BATCH_POSITION, Position};
 

@@ -23,7 +23,7 @@ use super::execlist::{Descriptor, Execlists};
 use crate::address::PpgttAddress;
 use crate::command;
 use crate::command::streamer::{BatchStart, Bus, Space, Step, Streamer};
-use crate::command::table::opcode;
+use crate::command::opcode;
 use crate::engine::Engine;
 use crate::silicon::{Batch, Position};
 

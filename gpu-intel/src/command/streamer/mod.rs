@@ -24,7 +24,7 @@ mod post_sync;
 use mediator::Reason;
 
 use crate::address::{GgttAddress, RegisterOffset};
-use crate::command::table::opcode;
+use crate::command::opcode;
 use crate::engine::Engine;
 
 /// An address space that commands name.

@@ -12,7 +12,7 @@ use super::memory::Memory;
 use super::registers::Registers;
 use super::stop::Stop;
 use crate::command::streamer::{Fault, Step, Streamer};
-use crate::command::table::opcode;
+use crate::command::opcode;
 use crate::command::{self, length};
 use crate::engine::Engine;
 use crate::gtt::PAGE_SIZE;
