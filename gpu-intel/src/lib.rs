@@ -4,12 +4,14 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod address;
+pub mod audit;
 pub mod command;
 pub mod driver;
 pub mod engine;
 pub mod gtt;
 mod platform;
 pub mod silicon;
+pub mod trace;
 mod vgpu;
 
 pub use platform::{NoSuchPlatform, Platform};

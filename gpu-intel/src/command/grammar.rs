@@ -222,6 +222,8 @@ const fn walk_fields(
 pub enum Check {
     /// No batch of a user holds this command: the kernel's alone.
     Privileged,
+    /// The command changes page tables or contexts: not even a kernel uses it on Gen9.
+    PageTables,
     /// Nothing executes it any more: it does not stand in batches for Gen9.
     Obsolete,
     /// This bit asks for the global GTT.
@@ -246,6 +248,10 @@ pub enum Check {
     FlushDw,
     /// The comparison of MI_SEMAPHORE_WAIT and the place it polls.
     Semaphore,
+    /// The length of MI_STORE_DATA_IMM, by its operand.
+    StoreData,
+    /// The argument of MI_SET_PREDICATE.
+    SetPredicate,
     /// The operation and its length of MI_ATOMIC.
     Atomic,
     /// The program of MI_MATH.

@@ -13,7 +13,9 @@
 //! The tables here name every command that drivers use; [`streamer`] gives the MI commands their meaning.
 
 mod grammar;
+pub mod listing;
 pub(crate) mod opcode;
+pub mod registers;
 pub mod streamer;
 mod table;
 
@@ -69,6 +71,12 @@ const STATE: u32 = 3;
 #[inline]
 pub fn decode(dword0: u32, engine: Engine) -> Option<&'static Command> {
     table::find(dword0, engine).filter(|command| command.engines.contains(engine.into()))
+}
+
+/// The command that `dword0` starts on any engine.
+#[must_use]
+pub fn decode_any(dword0: u32) -> Option<&'static Command> {
+    Engine::ALL.into_iter().find_map(|engine| table::find(dword0, engine))
 }
 
 /// Every command, engine by engine.

@@ -12,7 +12,7 @@ commands! {
         0[21:0] "Identification Number" uint;
         0[22] "Identification Number Register Write Enable" bool;
     }
-    0x01 "MI_SET_PREDICATE" one [] {
+    0x01 "MI_SET_PREDICATE" one [SetPredicate] {
         0[3:0] "Predicate Enable" uint;
     }
     0x02 "MI_USER_INTERRUPT" one [] {}
@@ -89,7 +89,7 @@ commands! {
         3[31:12] "Left Eye Display Buffer Base Address" address;
     }
     0x16 "MI_SEMAPHORE_MBOX" counted(2.., 8) [Obsolete] {}
-    0x18 "MI_SET_CONTEXT" fixed(2, 8) on RENDER [Privileged] {
+    0x18 "MI_SET_CONTEXT" fixed(2, 8) on RENDER [PageTables] {
         1[0] "Restore Inhibit" uint;
         1[1] "Force Restore" uint;
         1[2] "Resource Streamer State Restore Enable" bool;
@@ -122,7 +122,7 @@ commands! {
         1[1] "Force Render Awake" uint;
         1[31:16] "Mask Bits" uint;
     }
-    0x20 "MI_STORE_DATA_IMM" counted(4..=5, 10) [Ggtt(0, 22)] {
+    0x20 "MI_STORE_DATA_IMM" counted(4..=5, 10) [StoreData, Ggtt(0, 22)] {
         0[21] "Store Qword" uint;
         0[22] "Use Global GTT" bool;
         1[0] "Core Mode Enable" uint;
@@ -144,7 +144,7 @@ commands! {
             1[31:0] "Data DWord" uint;
         }
     }
-    0x23 "MI_UPDATE_GTT" counted(2.., 10) [Privileged] {
+    0x23 "MI_UPDATE_GTT" counted(2.., 10) [PageTables] {
         1[31:12] "Entry Address" address;
     }
     0x24 "MI_STORE_REGISTER_MEM" fixed(4, 8) [Ggtt(0, 22), Reads(1)] {

@@ -18,8 +18,9 @@
 use mediator::{GuestAddress, GuestRam};
 
 use super::blitter::Setup;
-use super::registers::{GPR, Registers};
+use super::registers::Registers;
 use crate::address::RegisterOffset;
+use crate::command::registers::GPR;
 use crate::command::streamer::{Fault, Streamer};
 use crate::silicon::{BATCH_POSITION, Position};
 

@@ -25,9 +25,9 @@ mod surface;
 use self::raster::Raster;
 use self::surface::Surface;
 use super::bus::BatchBus;
-use super::registers::BCS_SWCTRL;
 use super::stop::Stop;
 use crate::address::RegisterOffset;
+use crate::command::registers::BCS_SWCTRL;
 use crate::command::streamer::Fault;
 use display::Tiling;
 

@@ -1,0 +1,263 @@
+//! One command, judged.
+
+use mediator::Reason;
+
+use crate::address::RegisterOffset;
+use crate::command::registers::{self, Access};
+use crate::command::{Check, Command, Length};
+use crate::engine::Engine;
+
+/// Whose batch it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Privilege {
+    /// A user's: it runs in its context's own address space.
+    User,
+    /// The guest kernel's.
+    Kernel,
+}
+
+/// Judges one command of a user's batch: its length and all checks of its table. `dwords` holds the command, or as
+/// much of it as the checks can reach: [`MAX_LENGTH`](crate::command::MAX_LENGTH) dwords.
+///
+/// # Errors
+/// The rule that it breaks. No memory is taken for one that passes.
+#[inline]
+pub fn check(command: &Command, dwords: &[u32], engine: Engine) -> Result<(), Reason> {
+    let header = dwords.first().copied().unwrap_or(0);
+    let length = command.length.of(header);
+    if !command.length.allows(length) {
+        return Err(length_refused(command, length));
+    }
+    for wide in command.wide {
+        let mut at = usize::from(wide.dword);
+        while at + 1 < length {
+            check_address(command, dwords, at)?;
+            match wide.step {
+                0 => break,
+                step => at += usize::from(step),
+            }
+        }
+    }
+    if command.checks.is_empty() {
+        return Ok(());
+    }
+    let judged = Judged { command, dwords: dwords.get(..length).unwrap_or(dwords), engine };
+    command.checks.iter().try_for_each(|check| judged.check(*check))
+}
+
+/// Judges one command of a batch of the guest's kernel: it may do what it likes to its own vGPU, but page tables are
+/// not written by commands here, and no driver does it.
+///
+/// # Errors
+/// The rule that it breaks.
+pub(super) fn check_kernel(command: &Command) -> Result<(), Reason> {
+    if command.checks.contains(&Check::PageTables) {
+        let detail = format!("{} changes page tables or contexts", command.name);
+        return Err(Reason::new("audit/page-tables", detail));
+    }
+    Ok(())
+}
+
+#[cold]
+fn length_refused(command: &Command, length: usize) -> Reason {
+    let may = match command.length {
+        Length::One => "1".to_owned(),
+        Length::Counted { min, max, .. } if min == max => min.to_string(),
+        Length::Counted { min, max, .. } => format!("{min} to {max}"),
+    };
+    Reason::new("audit/length", format!("{} has {length} dwords, not {may}", command.name))
+}
+
+/// Two dwords must hold an address of 48 bits: the upper 16 are zero, or repeat bit 47.
+#[inline]
+fn check_address(command: &Command, dwords: &[u32], at: usize) -> Result<(), Reason> {
+    let high = dwords.get(at + 1).copied().unwrap_or(0);
+    if high >> 16 == 0 || high >> 15 == 0x1_ffff {
+        return Ok(());
+    }
+    let low = dwords.get(at).copied().unwrap_or(0);
+    Err(Reason::new(
+        "audit/address",
+        format!("{} holds {high:#010x}'{low:08x}, no address of 48 bits", command.name),
+    ))
+}
+
+struct Judged<'a> {
+    command: &'a Command,
+    dwords: &'a [u32],
+    engine: Engine,
+}
+
+impl Judged<'_> {
+    fn dword(&self, index: usize) -> u32 {
+        self.dwords.get(index).copied().unwrap_or(0)
+    }
+
+    fn bit(&self, index: usize, bit: u32) -> bool {
+        self.dword(index) >> bit & 1 != 0
+    }
+
+    #[cold]
+    fn refuse(&self, rule: &'static str, what: &str) -> Result<(), Reason> {
+        Err(Reason::new(rule, format!("{} {what}", self.command.name)))
+    }
+
+    fn check(&self, check: Check) -> Result<(), Reason> {
+        match check {
+            Check::Privileged => self.refuse("audit/privileged", "is the kernel's alone"),
+            Check::PageTables => {
+                self.refuse("audit/page-tables", "changes page tables or contexts")
+            }
+            Check::Obsolete => self.refuse("audit/obsolete", "is no command for batches of Gen9"),
+            Check::Display => self.refuse("audit/display", "is about displays, the kernel's alone"),
+            Check::Ggtt(dword, bit) => self.ggtt(self.bit(dword.into(), bit.into())),
+            Check::StatusPage(dword, bit) => self.status_page(self.bit(dword.into(), bit.into())),
+            Check::Window(base, size) => self.window(base.into(), size.into()),
+            Check::Reads(dword) => self.reads(self.dword(dword.into())),
+            Check::Writes(dword) => self.writes(self.dword(dword.into())),
+            Check::WritesPairs => self.writes_pairs(),
+            Check::StoreData => self.store_data(),
+            Check::BatchStart => self.batch_start(),
+            Check::PipeControl => self.pipe_control(),
+            Check::FlushDw => self.flush_dw(),
+            Check::Semaphore => self.semaphore(),
+            Check::SetPredicate => self.set_predicate(),
+            Check::Atomic => self.atomic(),
+            Check::Math => self.math(),
+        }
+    }
+
+    fn ggtt(&self, asked: bool) -> Result<(), Reason> {
+        if asked {
+            return self.refuse("audit/ggtt", "asks for the global GTT");
+        }
+        Ok(())
+    }
+
+    fn status_page(&self, asked: bool) -> Result<(), Reason> {
+        if asked {
+            return self.refuse("audit/status-page", "asks for the status page");
+        }
+        Ok(())
+    }
+
+    /// Drivers claim whole windows; one may end at the end of the space, not behind it.
+    fn window(&self, base: usize, size: usize) -> Result<(), Reason> {
+        check_address(self.command, self.dwords, base)?;
+        let high = u64::from(self.dword(base + 1) & 0xffff) << 32;
+        let base = high | u64::from(self.dword(base) & 0xffff_f000);
+        let bytes = u64::from(self.dword(size) & 0xffff_f000);
+        if base + bytes > 1 << 48 {
+            let what = format!("claims {bytes:#x} bytes from {base:#x}, past the end of its space");
+            return self.refuse("audit/window", &what);
+        }
+        Ok(())
+    }
+
+    fn access(&self, dword: u32) -> (RegisterOffset, Option<Access>) {
+        let at = RegisterOffset::from_dword(dword);
+        (at, registers::access(self.engine, at))
+    }
+
+    fn reads(&self, dword: u32) -> Result<(), Reason> {
+        let (at, access) = self.access(dword);
+        if access.is_none() {
+            return self.refuse("audit/register-read", &format!("reads register {:#x}", at.0));
+        }
+        Ok(())
+    }
+
+    fn writes(&self, dword: u32) -> Result<(), Reason> {
+        let (at, access) = self.access(dword);
+        if matches!(access, None | Some(Access::ReadOnly)) {
+            return self.refuse("audit/register-write", &format!("writes register {:#x}", at.0));
+        }
+        Ok(())
+    }
+
+    fn writes_pairs(&self) -> Result<(), Reason> {
+        if self.dwords.len().is_multiple_of(2) {
+            return self.refuse("audit/length", "ends between a register and its value");
+        }
+        self.dwords.iter().skip(1).step_by(2).try_for_each(|&register| self.writes(register))
+    }
+
+    /// The quadword form is one dword longer.
+    fn store_data(&self) -> Result<(), Reason> {
+        if self.dwords.len() != 4 + usize::from(self.bit(0, 21)) {
+            return self.refuse("audit/length", "has not the length of its operand");
+        }
+        Ok(())
+    }
+
+    fn batch_start(&self) -> Result<(), Reason> {
+        if !self.bit(0, 8) {
+            return self.refuse("audit/ggtt-batch", "starts a batch in the global GTT");
+        }
+        if self.bit(0, 16) {
+            return self.refuse("audit/batch-offset", "takes its target from a register");
+        }
+        Ok(())
+    }
+
+    fn pipe_control(&self) -> Result<(), Reason> {
+        let flags = self.dword(1);
+        if flags >> 14 & 3 != 0 {
+            self.status_page(flags >> 21 & 1 != 0)?;
+            self.ggtt(flags >> 24 & 1 != 0)?;
+        }
+        if flags >> 23 & 1 != 0 {
+            self.writes(self.dword(2))?;
+        }
+        Ok(())
+    }
+
+    fn flush_dw(&self) -> Result<(), Reason> {
+        if self.dword(0) >> 14 & 3 != 0 {
+            self.status_page(self.bit(0, 21))?;
+            self.ggtt(self.bit(1, 2))?;
+        }
+        Ok(())
+    }
+
+    fn semaphore(&self) -> Result<(), Reason> {
+        if self.dword(0) >> 12 & 7 > 5 {
+            return self.refuse("audit/semaphore", "asks for a comparison that does not exist");
+        }
+        if self.bit(0, 16) {
+            self.reads(self.dword(2))?;
+        }
+        Ok(())
+    }
+
+    fn set_predicate(&self) -> Result<(), Reason> {
+        if !matches!(self.dword(0) & 0xf, 0..=7 | 15) {
+            return self.refuse("audit/predicate", "asks for a predicate that does not exist");
+        }
+        Ok(())
+    }
+
+    /// Sizes are a dword, a quadword, or two. Operands that are said to stand in the command must, the first at least.
+    fn atomic(&self) -> Result<(), Reason> {
+        if self.dword(0) >> 19 & 3 == 3 {
+            return self.refuse("audit/atomic", "asks for a size that does not exist");
+        }
+        if self.bit(0, 18) && self.dwords.len() < 4 {
+            return self.refuse("audit/length", "has not the length of its operands");
+        }
+        Ok(())
+    }
+
+    fn math(&self) -> Result<(), Reason> {
+        let known = |instruction: &u32| {
+            matches!(
+                instruction >> 20,
+                0 | 0x080 | 0x081 | 0x480 | 0x481 | 0x100..=0x104 | 0x180 | 0x580
+            )
+        };
+        if !self.dwords.iter().skip(1).all(known) {
+            return self.refuse("audit/math", "holds an instruction that does not exist");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! What buffer objects hold while a capture is replayed.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{BufferId, Exec, Record};
+use crate::address::PpgttAddress;
+use crate::audit::CommandMemory;
+
+const PAGE: u64 = 4096;
+/// Pages that a capture may write to, 8 GiB: what nobody wrote takes no memory.
+const MAX_PAGES: usize = 1 << 21;
+
+/// Why a record can't be replayed.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ReplayError {
+    /// It names a buffer object that does not exist.
+    #[error("buffer object {0} does not exist")]
+    NoSuchBuffer(u32),
+    /// It makes a buffer object again.
+    #[error("buffer object {0} is made a second time")]
+    Exists(u32),
+    /// It writes behind the end of a buffer object.
+    #[error("bytes are written behind the end of buffer object {0}")]
+    Outside(u32),
+    /// More is written than a capture may.
+    #[error("the capture writes more than {} GiB", (MAX_PAGES as u64 * PAGE) >> 30)]
+    TooMuch,
+}
+
+/// A buffer object: its pages that were written to.
+#[derive(Debug, Default)]
+struct Buffer {
+    size: u64,
+    pages: BTreeMap<u64, Box<[u8; PAGE as usize]>>,
+}
+
+/// All buffer objects.
+#[derive(Debug, Default)]
+pub struct Memory {
+    buffers: HashMap<BufferId, Buffer>,
+    pages: usize,
+}
+
+impl Memory {
+    /// Carries out a record that changes buffer objects; others change nothing.
+    ///
+    /// # Errors
+    /// It doesn't fit what came before.
+    pub fn replay(&mut self, record: &Record) -> Result<(), ReplayError> {
+        match record {
+            Record::Create { buffer, size } => {
+                let made = Buffer { size: *size, pages: BTreeMap::new() };
+                match self.buffers.insert(*buffer, made) {
+                    None => Ok(()),
+                    Some(_) => Err(ReplayError::Exists(buffer.0)),
+                }
+            }
+            Record::Destroy { buffer } => {
+                let gone =
+                    self.buffers.remove(buffer).ok_or(ReplayError::NoSuchBuffer(buffer.0))?;
+                self.pages = self.pages.saturating_sub(gone.pages.len());
+                Ok(())
+            }
+            Record::Write { buffer, offset, data } => self.write(*buffer, *offset, data),
+            Record::Exec(_) | Record::Wait => Ok(()),
+        }
+    }
+
+    fn write(&mut self, id: BufferId, offset: u64, data: &[u8]) -> Result<(), ReplayError> {
+        let buffer = self.buffers.get_mut(&id).ok_or(ReplayError::NoSuchBuffer(id.0))?;
+        let end = offset.checked_add(data.len() as u64);
+        if end.is_none_or(|end| end > buffer.size) {
+            return Err(ReplayError::Outside(id.0));
+        }
+        let (mut at, mut rest) = (offset, data);
+        while !rest.is_empty() {
+            let inside = (at % PAGE) as usize;
+            let (now, later) = rest.split_at(rest.len().min(PAGE as usize - inside));
+            if !buffer.pages.contains_key(&(at / PAGE)) {
+                self.pages += 1;
+                if self.pages > MAX_PAGES {
+                    return Err(ReplayError::TooMuch);
+                }
+            }
+            let page =
+                buffer.pages.entry(at / PAGE).or_insert_with(|| Box::new([0; PAGE as usize]));
+            if let Some(to) = page.get_mut(inside..inside + now.len()) {
+                to.copy_from_slice(now);
+            }
+            at += now.len() as u64;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// The address space that a batch was submitted with.
+    ///
+    /// # Errors
+    /// It names a buffer object that does not exist.
+    pub fn bind(&self, exec: &Exec) -> Result<ExecMemory<'_>, ReplayError> {
+        let mut bound = Vec::with_capacity(exec.objects.len());
+        for object in &exec.objects {
+            let buffer = self
+                .buffers
+                .get(&object.buffer)
+                .ok_or(ReplayError::NoSuchBuffer(object.buffer.0))?;
+            bound.push((object.address.0, buffer));
+        }
+        bound.sort_by_key(|(address, _)| *address);
+        Ok(ExecMemory { bound })
+    }
+}
+
+/// The buffer objects of one batch, at their addresses.
+#[derive(Debug)]
+pub struct ExecMemory<'a> {
+    bound: Vec<(u64, &'a Buffer)>,
+}
+
+impl ExecMemory<'_> {
+    /// The dword at an address; `None` where nothing is bound.
+    fn dword(&self, at: u64) -> Option<u32> {
+        let behind = self.bound.partition_point(|(address, _)| *address <= at);
+        let (address, buffer) = self.bound.get(behind.checked_sub(1)?)?;
+        let offset = at.checked_sub(*address)?;
+        if offset.checked_add(4)? > buffer.size {
+            return None;
+        }
+        let Some(page) = buffer.pages.get(&(offset / PAGE)) else { return Some(0) };
+        let bytes = page.get((offset % PAGE) as usize..)?.first_chunk()?;
+        Some(u32::from_le_bytes(*bytes))
+    }
+}
+
+impl CommandMemory for ExecMemory<'_> {
+    fn fetch(&mut self, at: PpgttAddress, to: &mut [u32]) -> usize {
+        let mut at = at.0 & !3;
+        for (n, dword) in to.iter_mut().enumerate() {
+            match self.dword(at) {
+                Some(value) => *dword = value,
+                None => return n,
+            }
+            at = at.wrapping_add(4);
+        }
+        to.len()
+    }
+}
