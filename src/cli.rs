@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use display::Mode;
+use gpu_intel::engine::Engine;
 use log::LevelFilter;
 
 use crate::config;
@@ -87,6 +88,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: Action,
     },
+    /// List the commands of batches, field by field
+    #[command(after_long_help = DECODE_MANUAL)]
+    Decode(DecodeOptions),
+    /// Judge the batches of captures as guests' batches are judged
+    #[command(after_long_help = AUDIT_MANUAL)]
+    Audit(AuditOptions),
     /// Make a monitor's EDID, or explain one
     #[command(after_long_help = EDID_MANUAL)]
     Edid(EdidOptions),
@@ -183,6 +190,80 @@ pub(crate) struct MonitorChoice {
     /// The monitor that this EDID file describes, such as one from /sys/class/drm
     #[arg(long, value_name = "FILE")]
     pub(crate) edid: Option<PathBuf>,
+}
+
+const DECODE_MANUAL: &str = "\
+Examples:
+  All batches of a capture, a page at a time:
+      vgate decode triangle.i9t | less
+  The names of the commands in a raw batch for the blitter:
+      vgate decode batch.bin --engine bcs --json | jq -r .command
+
+A batch that starts others is followed into each of them once. With --json each command is a line:
+  {\"exec\", \"engine\", \"address\", \"command\", \"dwords\": [...], \"fields\": {\"NAME\": VALUE, ...}}
+and where a batch can be followed no further, {\"exec\", \"address\", \"stopped\": RULE, \"reason\"}.
+Exit code 2: the file is neither a capture nor a batch.";
+
+/// What `vgate decode` lists.
+#[derive(Debug, Args)]
+pub(crate) struct DecodeOptions {
+    /// A capture, or a batch as it stands in memory: dwords, little endian
+    pub(crate) file: PathBuf,
+    /// The engine that a raw batch is for; a capture says so itself
+    #[arg(long, value_enum, default_value = "rcs")]
+    pub(crate) engine: EngineChoice,
+    /// Only the batch with this number
+    #[arg(long, value_name = "N")]
+    pub(crate) exec: Option<u64>,
+    /// Print a line of JSON for each command
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// An engine, by i915's name.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum EngineChoice {
+    /// Render
+    Rcs,
+    /// Copy
+    Bcs,
+    /// Video
+    Vcs,
+    /// Video enhancement
+    Vecs,
+}
+
+impl From<EngineChoice> for Engine {
+    fn from(choice: EngineChoice) -> Self {
+        match choice {
+            EngineChoice::Rcs => Self::Render,
+            EngineChoice::Bcs => Self::Copy,
+            EngineChoice::Vcs => Self::Video,
+            EngineChoice::Vecs => Self::VideoEnhance,
+        }
+    }
+}
+
+const AUDIT_MANUAL: &str = "\
+With --json each batch is a line
+  {\"trace\", \"exec\", \"commands\", \"verdict\": \"pass\" | \"fail\" | \"quarantine\", \"reason\"}
+and the last line sums up: {\"traces\", \"execs\", \"commands\", \"bytes\", \"pass\", \"fail\", \"quarantine\"}.
+docs/audit.md explains the rules that reasons begin with.
+
+Exit codes:
+  0  all batches pass
+  1  some do not
+  2  a file is no capture, or broken";
+
+/// What `vgate audit` judges.
+#[derive(Debug, Args)]
+pub(crate) struct AuditOptions {
+    /// Captures
+    #[arg(required = true, value_name = "TRACE")]
+    pub(crate) traces: Vec<PathBuf>,
+    /// Print lines of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 const EDID_MANUAL: &str = "\

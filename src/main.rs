@@ -8,10 +8,13 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod audit;
+mod capture;
 mod cli;
 mod config;
 mod control;
 mod ctl;
+mod decode;
 mod edid;
 mod output;
 mod qemu_args;
@@ -24,6 +27,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
+use capture::Unusable;
 use cli::{Cli, Command};
 use config::{Config, Invalid};
 
@@ -33,12 +37,14 @@ const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    ExitCode::from(report(carry_out(Cli::parse().command)))
+    ExitCode::from(match carry_out(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => report(&error),
+    })
 }
 
-/// Says what failed, if anything did. Returns the exit code.
-fn report(result: anyhow::Result<()>) -> u8 {
-    let Err(error) = result else { return 0 };
+/// Says what failed. Returns the exit code.
+fn report(error: &anyhow::Error) -> u8 {
     if let Some(usage) = error.downcast_ref::<clap::Error>() {
         // When standard error is gone there is nobody to tell.
         let _ = usage.print();
@@ -52,33 +58,45 @@ fn report(result: anyhow::Result<()>) -> u8 {
         eprintln!("{invalid}");
         return USAGE;
     }
+    if let Some(unusable) = error.downcast_ref::<Unusable>() {
+        eprintln!("vgate: {unusable}");
+        return USAGE;
+    }
     eprintln!("vgate: {error:#}");
     FAILURE
 }
 
-fn carry_out(command: Command) -> anyhow::Result<()> {
+/// Does it. Returns the exit code.
+fn carry_out(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Run { config, log } => {
             // It fails only where there is a logger already: in a test.
             let _ = env_logger::Builder::new().filter_level(log).try_init();
-            run::run(Config::load(&config)?)
+            run::run(Config::load(&config)?)?;
         }
         Command::Check { config } => {
             let loaded = Config::load(&config)?;
             let vms = loaded.vms.len();
             let noun = if vms == 1 { "VM" } else { "VMs" };
-            output::print(&format!("{}: valid, {vms} {noun}\n", config.display()))
+            output::print(&format!("{}: valid, {vms} {noun}\n", config.display()))?;
         }
-        Command::Ctl { control, json, action } => ctl::ctl(&control.path(), json, action),
-        Command::Edid(options) => edid::edid(&options),
-        Command::Top { control, options } => top::top(&control.path(), &options),
-        Command::QemuArgs(options) => qemu_args::print(&options),
+        Command::Ctl { control, json, action } => ctl::ctl(&control.path(), json, action)?,
+        Command::Edid(options) => edid::edid(&options)?,
+        Command::Top { control, options } => top::top(&control.path(), &options)?,
+        Command::QemuArgs(options) => qemu_args::print(&options)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "vgate", &mut script);
-            output::write(&script)
+            output::write(&script)?;
+        }
+        Command::Decode(options) => decode::decode(&options)?,
+        Command::Audit(options) => {
+            if !audit::audit(&options)? {
+                return Ok(FAILURE);
+            }
         }
     }
+    Ok(0)
 }
 
 #[cfg(test)]

@@ -7,15 +7,6 @@ use crate::command::registers::{self, Access};
 use crate::command::{Check, Command, Length};
 use crate::engine::Engine;
 
-/// Whose batch it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Privilege {
-    /// A user's: it runs in its context's own address space.
-    User,
-    /// The guest kernel's.
-    Kernel,
-}
-
 /// Judges one command of a user's batch: its length and all checks of its table. `dwords` holds the command, or as
 /// much of it as the checks can reach: [`MAX_LENGTH`](crate::command::MAX_LENGTH) dwords.
 ///
@@ -53,7 +44,7 @@ pub fn check(command: &Command, dwords: &[u32], engine: Engine) -> Result<(), Re
 pub(super) fn check_kernel(command: &Command) -> Result<(), Reason> {
     if command.checks.contains(&Check::PageTables) {
         let detail = format!("{} changes page tables or contexts", command.name);
-        return Err(Reason::new("audit/page-tables", detail));
+        return Err(Reason::new("command/page-tables", detail));
     }
     Ok(())
 }
@@ -65,7 +56,7 @@ fn length_refused(command: &Command, length: usize) -> Reason {
         Length::Counted { min, max, .. } if min == max => min.to_string(),
         Length::Counted { min, max, .. } => format!("{min} to {max}"),
     };
-    Reason::new("audit/length", format!("{} has {length} dwords, not {may}", command.name))
+    Reason::new("command/length", format!("{} has {length} dwords, not {may}", command.name))
 }
 
 /// Two dwords must hold an address of 48 bits: the upper 16 are zero, or repeat bit 47.
@@ -77,7 +68,7 @@ fn check_address(command: &Command, dwords: &[u32], at: usize) -> Result<(), Rea
     }
     let low = dwords.get(at).copied().unwrap_or(0);
     Err(Reason::new(
-        "audit/address",
+        "command/address",
         format!("{} holds {high:#010x}'{low:08x}, no address of 48 bits", command.name),
     ))
 }
@@ -104,12 +95,14 @@ impl Judged<'_> {
 
     fn check(&self, check: Check) -> Result<(), Reason> {
         match check {
-            Check::Privileged => self.refuse("audit/privileged", "is the kernel's alone"),
+            Check::Privileged => self.refuse("command/privileged", "is the kernel's alone"),
             Check::PageTables => {
-                self.refuse("audit/page-tables", "changes page tables or contexts")
+                self.refuse("command/page-tables", "changes page tables or contexts")
             }
-            Check::Obsolete => self.refuse("audit/obsolete", "is no command for batches of Gen9"),
-            Check::Display => self.refuse("audit/display", "is about displays, the kernel's alone"),
+            Check::Obsolete => self.refuse("command/obsolete", "is no command for batches of Gen9"),
+            Check::Display => {
+                self.refuse("command/display", "is about displays, the kernel's alone")
+            }
             Check::Ggtt(dword, bit) => self.ggtt(self.bit(dword.into(), bit.into())),
             Check::StatusPage(dword, bit) => self.status_page(self.bit(dword.into(), bit.into())),
             Check::Window(base, size) => self.window(base.into(), size.into()),
@@ -129,14 +122,14 @@ impl Judged<'_> {
 
     fn ggtt(&self, asked: bool) -> Result<(), Reason> {
         if asked {
-            return self.refuse("audit/ggtt", "asks for the global GTT");
+            return self.refuse("command/ggtt", "asks for the global GTT");
         }
         Ok(())
     }
 
     fn status_page(&self, asked: bool) -> Result<(), Reason> {
         if asked {
-            return self.refuse("audit/status-page", "asks for the status page");
+            return self.refuse("command/status-page", "asks for the status page");
         }
         Ok(())
     }
@@ -149,7 +142,7 @@ impl Judged<'_> {
         let bytes = u64::from(self.dword(size) & 0xffff_f000);
         if base + bytes > 1 << 48 {
             let what = format!("claims {bytes:#x} bytes from {base:#x}, past the end of its space");
-            return self.refuse("audit/window", &what);
+            return self.refuse("command/window", &what);
         }
         Ok(())
     }
@@ -162,7 +155,7 @@ impl Judged<'_> {
     fn reads(&self, dword: u32) -> Result<(), Reason> {
         let (at, access) = self.access(dword);
         if access.is_none() {
-            return self.refuse("audit/register-read", &format!("reads register {:#x}", at.0));
+            return self.refuse("command/register-read", &format!("reads register {:#x}", at.0));
         }
         Ok(())
     }
@@ -170,14 +163,14 @@ impl Judged<'_> {
     fn writes(&self, dword: u32) -> Result<(), Reason> {
         let (at, access) = self.access(dword);
         if matches!(access, None | Some(Access::ReadOnly)) {
-            return self.refuse("audit/register-write", &format!("writes register {:#x}", at.0));
+            return self.refuse("command/register-write", &format!("writes register {:#x}", at.0));
         }
         Ok(())
     }
 
     fn writes_pairs(&self) -> Result<(), Reason> {
         if self.dwords.len().is_multiple_of(2) {
-            return self.refuse("audit/length", "ends between a register and its value");
+            return self.refuse("command/length", "ends between a register and its value");
         }
         self.dwords.iter().skip(1).step_by(2).try_for_each(|&register| self.writes(register))
     }
@@ -185,17 +178,17 @@ impl Judged<'_> {
     /// The quadword form is one dword longer.
     fn store_data(&self) -> Result<(), Reason> {
         if self.dwords.len() != 4 + usize::from(self.bit(0, 21)) {
-            return self.refuse("audit/length", "has not the length of its operand");
+            return self.refuse("command/length", "has not the length of its operand");
         }
         Ok(())
     }
 
     fn batch_start(&self) -> Result<(), Reason> {
         if !self.bit(0, 8) {
-            return self.refuse("audit/ggtt-batch", "starts a batch in the global GTT");
+            return self.refuse("command/ggtt-batch", "starts a batch in the global GTT");
         }
         if self.bit(0, 16) {
-            return self.refuse("audit/batch-offset", "takes its target from a register");
+            return self.refuse("command/batch-offset", "takes its target from a register");
         }
         Ok(())
     }
@@ -222,7 +215,7 @@ impl Judged<'_> {
 
     fn semaphore(&self) -> Result<(), Reason> {
         if self.dword(0) >> 12 & 7 > 5 {
-            return self.refuse("audit/semaphore", "asks for a comparison that does not exist");
+            return self.refuse("command/semaphore", "asks for a comparison that does not exist");
         }
         if self.bit(0, 16) {
             self.reads(self.dword(2))?;
@@ -232,7 +225,7 @@ impl Judged<'_> {
 
     fn set_predicate(&self) -> Result<(), Reason> {
         if !matches!(self.dword(0) & 0xf, 0..=7 | 15) {
-            return self.refuse("audit/predicate", "asks for a predicate that does not exist");
+            return self.refuse("command/predicate", "asks for a predicate that does not exist");
         }
         Ok(())
     }
@@ -240,10 +233,10 @@ impl Judged<'_> {
     /// Sizes are a dword, a quadword, or two. Operands that are said to stand in the command must, the first at least.
     fn atomic(&self) -> Result<(), Reason> {
         if self.dword(0) >> 19 & 3 == 3 {
-            return self.refuse("audit/atomic", "asks for a size that does not exist");
+            return self.refuse("command/atomic", "asks for a size that does not exist");
         }
         if self.bit(0, 18) && self.dwords.len() < 4 {
-            return self.refuse("audit/length", "has not the length of its operands");
+            return self.refuse("command/length", "has not the length of its operands");
         }
         Ok(())
     }
@@ -256,7 +249,7 @@ impl Judged<'_> {
             )
         };
         if !self.dwords.iter().skip(1).all(known) {
-            return self.refuse("audit/math", "holds an instruction that does not exist");
+            return self.refuse("command/math", "holds an instruction that does not exist");
         }
         Ok(())
     }

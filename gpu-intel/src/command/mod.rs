@@ -18,6 +18,7 @@ pub(crate) mod opcode;
 pub mod registers;
 pub mod streamer;
 mod table;
+pub mod walk;
 
 use bitflags::bitflags;
 

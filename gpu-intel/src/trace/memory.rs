@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{BufferId, Exec, Record};
 use crate::address::PpgttAddress;
-use crate::audit::CommandMemory;
+use crate::command::walk::CommandMemory;
 
 const PAGE: u64 = 4096;
 /// Pages that a capture may write to, 8 GiB: what nobody wrote takes no memory.
@@ -118,30 +118,39 @@ pub struct ExecMemory<'a> {
 }
 
 impl ExecMemory<'_> {
-    /// The dword at an address; `None` where nothing is bound.
-    fn dword(&self, at: u64) -> Option<u32> {
+    /// Copies dwords up to the end of a page or of a buffer object; returns how many.
+    fn fetch_part(&self, at: u64, to: &mut [u32]) -> Option<usize> {
         let behind = self.bound.partition_point(|(address, _)| *address <= at);
         let (address, buffer) = self.bound.get(behind.checked_sub(1)?)?;
         let offset = at.checked_sub(*address)?;
-        if offset.checked_add(4)? > buffer.size {
-            return None;
+        let left = buffer.size.checked_sub(offset)?.min(PAGE - offset % PAGE);
+        let dwords = to.len().min((left / 4) as usize);
+        let to = to.get_mut(..dwords)?;
+        match buffer.pages.get(&(offset / PAGE)) {
+            Some(page) => {
+                let bytes = page.get((offset % PAGE) as usize..)?;
+                for (dword, bytes) in to.iter_mut().zip(bytes.as_chunks().0) {
+                    *dword = u32::from_le_bytes(*bytes);
+                }
+            }
+            None => to.fill(0),
         }
-        let Some(page) = buffer.pages.get(&(offset / PAGE)) else { return Some(0) };
-        let bytes = page.get((offset % PAGE) as usize..)?.first_chunk()?;
-        Some(u32::from_le_bytes(*bytes))
+        Some(dwords)
     }
 }
 
 impl CommandMemory for ExecMemory<'_> {
     fn fetch(&mut self, at: PpgttAddress, to: &mut [u32]) -> usize {
-        let mut at = at.0 & !3;
-        for (n, dword) in to.iter_mut().enumerate() {
-            match self.dword(at) {
-                Some(value) => *dword = value,
-                None => return n,
+        let mut filled = 0;
+        while let Some(rest) = to.get_mut(filled..)
+            && !rest.is_empty()
+        {
+            let here = (at.0 & !3).wrapping_add(4 * filled as u64);
+            match self.fetch_part(here, rest) {
+                None | Some(0) => break,
+                Some(dwords) => filled += dwords,
             }
-            at = at.wrapping_add(4);
         }
-        to.len()
+        filled
     }
 }
