@@ -175,10 +175,10 @@ impl Judged<'_> {
         self.dwords.iter().skip(1).step_by(2).try_for_each(|&register| self.writes(register))
     }
 
-    /// The quadword form is one dword longer.
+    /// Operands are dwords, or quadwords.
     fn store_data(&self) -> Result<(), Reason> {
-        if self.dwords.len() != 4 + usize::from(self.bit(0, 21)) {
-            return self.refuse("command/length", "has not the length of its operand");
+        if self.bit(0, 21) && self.dwords.len().is_multiple_of(2) {
+            return self.refuse("command/length", "ends in the middle of a quadword");
         }
         Ok(())
     }

@@ -3,16 +3,23 @@
 use super::{Bus, Dwords, Fault, Space, StatusPage, Step, Streamer, load_u32};
 
 impl Streamer {
+    /// MI_STORE_DATA_IMM: any number of dwords to consecutive places, in quadwords if bit 21 says so.
     pub(super) fn store_data_imm<B: Bus + ?Sized>(
         &mut self,
         command: Dwords<'_>,
         bus: &mut B,
     ) -> Result<Step, Fault> {
-        let at = command.address(1, 2)?;
-        let low = command.get(3)?;
-        let high = if command.bit(21) { Some(command.get(4)?) } else { None };
+        let mut at = command.address(1, 2)?;
+        let width = if command.bit(21) { 2 } else { 1 };
+        command.get(2 + width)?;
         let Some(space) = self.space(command.bit(22)) else { return Ok(Step::Skipped) };
-        store(bus, space, at, low, high)
+        for data in command.0.get(3..).unwrap_or_default().chunks_exact(width) {
+            if let &[low, ref high @ ..] = data {
+                store(bus, space, at, low, high.first().copied())?;
+            }
+            at = at.wrapping_add(4 * width as u64);
+        }
+        Ok(Step::Next)
     }
 
     pub(super) fn rs_store_data_imm<B: Bus + ?Sized>(

@@ -122,7 +122,7 @@ commands! {
         1[1] "Force Render Awake" uint;
         1[31:16] "Mask Bits" uint;
     }
-    0x20 "MI_STORE_DATA_IMM" counted(4..=5, 10) [StoreData, Ggtt(0, 22)] {
+    0x20 "MI_STORE_DATA_IMM" counted(4.., 10) [StoreData, Ggtt(0, 22)] {
         0[21] "Store Qword" uint;
         0[22] "Use Global GTT" bool;
         1[0] "Core Mode Enable" uint;
