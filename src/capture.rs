@@ -18,7 +18,7 @@ pub(crate) struct Unusable {
 }
 
 impl Unusable {
-    pub(crate) fn new(path: &Path, what: impl ToString) -> Self {
+    pub(crate) fn new(path: &Path, what: &dyn ToString) -> Self {
         Self { path: path.to_owned(), what: what.to_string() }
     }
 }
@@ -46,7 +46,7 @@ pub(crate) fn each_batch(
     raw: Option<Engine>,
     see: &mut See<'_>,
 ) -> anyhow::Result<()> {
-    let unusable = |what: &dyn ToString| Unusable::new(path, what.to_string());
+    let unusable = |what: &dyn ToString| Unusable::new(path, what);
     let mut file = BufReader::new(File::open(path).map_err(|error| unusable(&error))?);
     let mut first = Vec::new();
     file.by_ref().take(8).read_to_end(&mut first).map_err(|error| unusable(&error))?;
@@ -81,13 +81,13 @@ const MAX_RAW: u64 = 256 << 20;
 fn see_raw(path: &Path, from: impl Read, engine: Engine, see: &mut See<'_>) -> anyhow::Result<()> {
     let mut bytes = Vec::new();
     let read = from.take(MAX_RAW + 1).read_to_end(&mut bytes);
-    read.map_err(|error| Unusable::new(path, error))?;
+    read.map_err(|error| Unusable::new(path, &error))?;
     if bytes.is_empty() || bytes.len() as u64 > MAX_RAW || bytes.len() % 4 != 0 {
         let what = format!(
             "neither a capture (it does not begin with I9TRACE1) nor a batch: {} bytes are no dwords",
             bytes.len()
         );
-        return Err(Unusable::new(path, what).into());
+        return Err(Unusable::new(path, &what).into());
     }
     let dwords = bytes.as_chunks().0.iter().map(|dword| u32::from_le_bytes(*dword)).collect();
     let start = PpgttAddress(0);

@@ -6,7 +6,7 @@ use super::*;
 /// The exit code of `vgate ARGUMENT...`.
 fn vgate(arguments: &[&str]) -> u8 {
     match Cli::try_parse_from([&["vgate"], arguments].concat()) {
-        Ok(cli) => report(carry_out(cli.command)),
+        Ok(cli) => carry_out(cli.command).unwrap_or_else(|error| report(&error)),
         Err(error) => u8::try_from(error.exit_code()).unwrap(),
     }
 }
@@ -125,4 +125,47 @@ fn daemon_serves_its_clients_and_ends_when_asked() {
     signal_hook::low_level::raise(signal_hook::consts::SIGTERM).unwrap();
     assert_eq!(daemon.join().unwrap(), 0);
     assert!(!sockets.iter().any(|socket| socket.exists()));
+}
+
+/// A capture of two batches: one ends at once, the other asks for the global GTT.
+fn capture() -> Vec<u8> {
+    let mut file = b"I9TRACE1".to_vec();
+    let mut record = |kind: &[u8; 4], payload: &[&[u8]]| {
+        let payload = payload.concat();
+        file.extend_from_slice(kind);
+        file.extend_from_slice(&u32::try_from(payload.len()).unwrap().to_le_bytes());
+        file.extend_from_slice(&payload);
+    };
+    let words = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<_>>();
+    record(b"BONW", &[&words(&[1, 0]), &4096_u64.to_le_bytes()]);
+    let batches = [0x0500_0000, 0, 0x1040_0002, 0x1000, 0, 1, 0x0500_0000];
+    record(b"BOWR", &[&words(&[1, 0]), &0_u64.to_le_bytes(), &words(&batches)]);
+    for (exec, start) in [(0_u64, 0_u64), (1, 8)] {
+        let numbers = [exec, 0, start, 0].map(u64::to_le_bytes).concat();
+        let object = [&words(&[1, 0])[..], &0x10_0000_u64.to_le_bytes(), &0_u64.to_le_bytes()];
+        record(b"EXEC", &[&numbers, &words(&[1, 0, 0, 0, 0, 1]), &object.concat()]);
+    }
+    file
+}
+
+#[test]
+fn audits_end_with_their_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let hostile = put("hostile.i9t", &capture());
+    let empty = put("empty.i9t", b"I9TRACE1");
+    let broken = put("broken.i9t", &capture()[..50]);
+    let batch = put("batch.bin", &0x0500_0000_u32.to_le_bytes());
+    assert_eq!(vgate(&["audit", "--json", text(&hostile)]), 1);
+    assert_eq!(vgate(&["audit", text(&empty)]), 0);
+    for unusable in [&broken, &batch, &folder.path().join("none")] {
+        assert_eq!(vgate(&["audit", text(unusable)]), 2);
+    }
+    assert_eq!(vgate(&["decode", text(&hostile)]), 0);
+    assert_eq!(vgate(&["decode", "--json", "--engine", "bcs", text(&batch)]), 0);
+    assert_eq!(vgate(&["decode", text(&broken)]), 2);
 }

@@ -312,7 +312,7 @@ const HOSTILE: &[Class] = &[
         rule: "command/window",
         change: |p| {
             changed(p, "STATE_BASE_ADDRESS", |d| {
-                (d[10], d[11], d[15]) = (0xffff_f001, 0xffff, 0xffff_f001)
+                (d[10], d[11], d[15]) = (0xffff_f001, 0xffff, 0xffff_f001);
             })
         },
     },
@@ -332,15 +332,14 @@ const HARMLESS: &[(&str, Change)] = &[
     }),
     ("the batch starts itself again", |p| {
         changed(p, "MI_BATCH_BUFFER_START", |d| {
-            (d[1], d[2]) = (p.at.0 as u32, (p.at.0 >> 32) as u32)
+            (d[1], d[2]) = (p.at.0 as u32, (p.at.0 >> 32) as u32);
         })
     }),
 ];
 
 fn judge(auditor: &mut Audit, batch: &mut Batch<'_>, place: &Place, dwords: &[u32]) -> Outcome {
     let changed = dwords.iter().enumerate().map(|(i, d)| (place.at.0 + 4 * i as u64, *d));
-    let mut memory =
-        Patched { inner: &mut *batch.memory, changed: changed.collect(), end: u64::MAX };
+    let mut memory = Patched { inner: &mut *batch.memory, changed: changed.collect(), hole: None };
     auditor.judge(&mut memory, batch.engine, Privilege::User, batch.start)
 }
 
@@ -393,11 +392,12 @@ fn a_batch_that_runs_off_its_end_is_caught() {
     each_batch(|batch| {
         let end = batch.places.iter().rfind(|p| p.command.name == "MI_BATCH_BUFFER_END");
         let end = end.unwrap().at.0;
-        let mut memory = Patched { inner: batch.memory, changed: [(end, 0)].into(), end: end + 4 };
+        let mut memory =
+            Patched { inner: batch.memory, changed: [(end, 0)].into(), hole: Some(end + 4) };
         let outcome = auditor.judge(&mut memory, batch.engine, Privilege::User, batch.start);
         match outcome.verdict {
             Verdict::Fail(refusal) => {
-                assert_eq!(refusal.reason.rule, "batch/end", "{}", batch.name)
+                assert_eq!(refusal.reason.rule, "batch/end", "{}", batch.name);
             }
             other => panic!("{}: {other:?}", batch.name),
         }

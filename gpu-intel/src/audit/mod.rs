@@ -7,8 +7,8 @@
 //! ```
 //!
 //! The commands' tables say what is checked ([`Check`](crate::command::Check)); [`check()`] judges one command,
-//! [`Audit`] a batch with all that it starts. The model judges every command by the same [`check()`] when it fetches it,
-//! because memory may have changed since.
+//! [`Audit`] a batch with all that it starts. What is judged here may change before it is fetched: isolation rests on
+//! silicon, and docs/audit.md says how.
 //!
 //! A verdict is not an error. What a user's batch holds fails its own request: any process of the guest may have written
 //! it, and must not cost the guest its GPU. What only the guest's kernel can have submitted and no driver does puts the

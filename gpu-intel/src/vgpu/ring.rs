@@ -22,8 +22,8 @@ use super::context::ContextImage;
 use super::execlist::{Descriptor, Execlists};
 use crate::address::PpgttAddress;
 use crate::command;
-use crate::command::streamer::{BatchStart, Bus, Space, Step, Streamer};
 use crate::command::opcode;
+use crate::command::streamer::{BatchStart, Bus, Space, Step, Streamer};
 use crate::engine::Engine;
 use crate::silicon::{Batch, Position};
 

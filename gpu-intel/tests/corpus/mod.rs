@@ -14,19 +14,19 @@ use mediator::Reason;
 
 /// A command of a batch.
 #[derive(Clone, Debug)]
-pub struct Place {
-    pub at: PpgttAddress,
-    pub command: &'static Command,
-    pub dwords: Vec<u32>,
+pub(crate) struct Place {
+    pub(crate) at: PpgttAddress,
+    pub(crate) command: &'static Command,
+    pub(crate) dwords: Vec<u32>,
 }
 
 /// A batch: its commands in the order of a walk.
-pub struct Batch<'a> {
-    pub name: String,
-    pub engine: Engine,
-    pub start: PpgttAddress,
-    pub places: Vec<Place>,
-    pub memory: &'a mut dyn CommandMemory,
+pub(crate) struct Batch<'a> {
+    pub(crate) name: String,
+    pub(crate) engine: Engine,
+    pub(crate) start: PpgttAddress,
+    pub(crate) places: Vec<Place>,
+    pub(crate) memory: &'a mut dyn CommandMemory,
 }
 
 struct Collect(Vec<Place>);
@@ -53,7 +53,7 @@ fn captures() -> Vec<PathBuf> {
 }
 
 /// Shows `see` every batch of the corpus.
-pub fn each_batch(mut see: impl FnMut(Batch<'_>)) {
+pub(crate) fn each_batch(mut see: impl FnMut(Batch<'_>)) {
     let mut walker = Walker::default();
     for path in captures() {
         let mut reader = Reader::new(BufReader::new(File::open(&path).unwrap())).unwrap();
@@ -72,17 +72,18 @@ pub fn each_batch(mut see: impl FnMut(Batch<'_>)) {
     }
 }
 
-/// Memory with some dwords changed, and nothing mapped from `end` on.
-pub struct Patched<'a> {
-    pub inner: &'a mut dyn CommandMemory,
-    pub changed: HashMap<u64, u32>,
-    pub end: u64,
+/// Memory with some dwords changed, and one not mapped.
+pub(crate) struct Patched<'a> {
+    pub(crate) inner: &'a mut dyn CommandMemory,
+    pub(crate) changed: HashMap<u64, u32>,
+    pub(crate) hole: Option<u64>,
 }
 
 impl CommandMemory for Patched<'_> {
     fn fetch(&mut self, at: PpgttAddress, to: &mut [u32]) -> usize {
         let first = at.0 & !3;
-        let left = usize::try_from(self.end.saturating_sub(first) / 4).unwrap();
+        let left = self.hole.and_then(|hole| hole.checked_sub(first)).unwrap_or(u64::MAX);
+        let left = usize::try_from(left / 4).unwrap();
         let filled = self.inner.fetch(at, to).min(left);
         let end = first + 4 * filled as u64;
         for (place, value) in &self.changed {

@@ -1,6 +1,6 @@
 //! The media and GPGPU pipeline of the render engine.
 //!
-//! Source: SKL PRM vol 2a and 2c; names, lengths and fields agree with Mesa's genxml of Gen9 (a test compares them).
+//! Sources: SKL PRM vol 2a and 2c, Mesa's genxml of Gen9.
 
 use crate::command::Engines;
 use crate::command::grammar::commands;
