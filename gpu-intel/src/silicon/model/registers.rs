@@ -42,17 +42,22 @@ const fn render(offset: u32, dwords: u32, access: Access) -> Range {
     Range { from: From::Only(Engine::Render, offset), dwords, access }
 }
 
-/// The white list. Sources: SKL PRM vol 2c for the registers, i915's white lists and the captured batches of user-mode
-/// drivers for which of them are needed.
+/// The white list. Sources: SKL PRM vol 2c for the registers; i915's white lists, the captured batches of user-mode
+/// drivers and IGT's gem_ctx_isolation for which of them are needed.
 const RANGES: &[Range] = &[
     every(0x0c0, 1, Access::Masked),   // INSTPM
     every(0x158, 1, Access::Plain),    // BB_OFFSET
     render(0x2290, 2, Access::Plain),  // CS_INVOCATION_COUNT
+    render(0x22c8, 2, Access::Plain),  // PS_INVOCATION_COUNT_0
+    render(0x22d8, 2, Access::Plain),  // PS_DEPTH_COUNT_0
+    render(0x22f0, 4, Access::Plain),  // PS_INVOCATION_COUNT_1, PS_DEPTH_COUNT_1
     render(0x2300, 22, Access::Plain), // HS_INVOCATION_COUNT .. PS_DEPTH_COUNT
+    render(0x2360, 2, Access::Plain),  // OA_CTX_CONTROL, OACTXID: the model has no OA unit
     every(0x3bc, 1, Access::Plain),    // MI_PREDICATE_RESULT_2
     every(0x400, 8, Access::Plain),    // MI_PREDICATE_SRC0, SRC1, DATA, RESULT, RESULT_1
     render(0x2420, 1, Access::Plain),  // 3DPRIM_END_OFFSET
     render(0x2430, 5, Access::Plain),  // 3DPRIM_START_VERTEX .. BASE_VERTEX
+    render(0x2448, 4, Access::Plain),  // PS_INVOCATION_COUNT_2, PS_DEPTH_COUNT_2
     render(0x2500, 3, Access::Plain),  // GPGPU_DISPATCHDIM
     render(0x2580, 1, Access::Masked), // CS_CHICKEN1
     every(GPR, 32, Access::Plain),     // CS_GPR
@@ -69,6 +74,7 @@ const RANGES: &[Range] = &[
     render(0xb118, 1, Access::Plain),  // L3SQCREG4
     render(0xe100, 1, Access::Masked), // HALF_SLICE_CHICKEN1
     render(0xe18c, 1, Access::Masked), // HALF_SLICE_CHICKEN3
+    render(0xe400, 2, Access::Plain),  // TD_CTL, TD_CTL2: the model has no debugger
     render(0xe48c, 1, Access::Masked), // OA chicken as i915 whitelists it
     Range { from: From::Only(Engine::Copy, BCS_SWCTRL), dwords: 1, access: Access::Masked },
 ];
@@ -191,6 +197,16 @@ mod tests {
         assert_eq!(registers.read(RegisterOffset(0x2_2080)), Read::NotAllowed);
         assert_eq!(registers.read(RegisterOffset(0x2_2358)), Read::Timestamp(0));
         assert_eq!(registers.read(RegisterOffset(0x2_235c)), Read::Timestamp(1));
+    }
+
+    /// Each slice counts on its own, and a context's counts are its own: IGT's gem_ctx_isolation asks for them.
+    #[test]
+    fn a_context_has_the_counters_of_all_slices() {
+        let mut registers = Registers::new(Engine::Render);
+        for at in [0x22c8, 0x22dc, 0x22f0, 0x22fc, 0x2448, 0x2454].map(RegisterOffset) {
+            assert!(registers.write(at, at.0), "{at:?}");
+            assert_eq!(registers.read(at), Read::Value(at.0));
+        }
     }
 
     #[test]
