@@ -10,7 +10,7 @@ SYSTEM_TEST = $(TEST) --package vgate-tests
 ONE_AT_A_TIME = --test-threads=1 --nocapture
 
 .NOTPARALLEL:
-.PHONY: help setup build demo test test-long format lint unit system fuzz-build docs deny bench spec clean
+.PHONY: help setup build demo test test-long format lint unit system fuzz-build docs deny bench spec conformance clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -37,6 +37,7 @@ unit: ## the tests that need no guest
 	$(TEST) --workspace --exclude vgate-tests
 
 system: setup ## the tests with guests
+	scripts/setup igt
 	$(SYSTEM_TEST) -- $(ONE_AT_A_TIME)
 
 fuzz-build: ## check that the fuzz targets build
@@ -51,7 +52,7 @@ deny: ## licences and sources of all dependencies
 	$(CARGO) deny --manifest-path fuzz/Cargo.toml --config deny.toml --log-level error check bans licenses sources
 
 test-long: ## the tests that take long, the other kernels' too
-	scripts/setup 6.1 7.3
+	scripts/setup 6.1 7.3 igt
 	$(TEST) --workspace --exclude vgate-tests -- --ignored
 	$(SYSTEM_TEST) -- --ignored $(ONE_AT_A_TIME)
 
@@ -60,6 +61,10 @@ bench: ## the benches
 
 spec: setup build ## measure what SPECIFICATION.md promises
 	$(CARGO) run --quiet --release --package vgate-tests --bin spec
+
+conformance: build ## run IGT in guests, write docs/conformance.md; ARGS='--help' shows how to choose
+	scripts/setup igt
+	$(CARGO) run --quiet --release --package vgate-tests --bin conformance -- $(ARGS)
 
 clean: ## remove what was built and fetched
 	$(CARGO) clean

@@ -2,6 +2,12 @@
 //!
 //! A header of fields in eight hexadecimal digits each, the path, the content; path and content padded to 4 bytes.
 
+use std::fs::{self, DirEntry};
+use std::io;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
 /// An archive that grows in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Archive {
@@ -11,6 +17,7 @@ pub(crate) struct Archive {
 
 const FOLDER: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;
+const LINK: u32 = 0o120_777;
 
 impl Archive {
     /// Adds a folder. Its parent comes first.
@@ -21,6 +28,32 @@ impl Archive {
     /// Adds a file that can be run.
     pub(crate) fn file(&mut self, path: &str, content: &[u8]) {
         self.entry(path, PROGRAM, content);
+    }
+
+    /// Adds a symbolic link.
+    pub(crate) fn link(&mut self, path: &str, to: &str) {
+        self.entry(path, LINK, to.as_bytes());
+    }
+
+    /// Adds all that lies in a folder of the host's, below a folder of the archive's that is there ("" for its root).
+    pub(crate) fn tree(&mut self, path: &str, from: &Path) -> Result<()> {
+        let mut entries = fs::read_dir(from)
+            .and_then(Iterator::collect::<io::Result<Vec<_>>>)
+            .with_context(|| from.display().to_string())?;
+        entries.sort_by_key(DirEntry::file_name);
+        for entry in entries {
+            let at = format!("{path}/{}", entry.file_name().to_string_lossy());
+            let (kind, source) = (entry.file_type()?, entry.path());
+            if kind.is_symlink() {
+                self.link(&at, &fs::read_link(&source)?.to_string_lossy());
+            } else if kind.is_dir() {
+                self.folder(&at);
+                self.tree(&at, &source)?;
+            } else {
+                self.file(&at, &fs::read(&source).with_context(|| source.display().to_string())?);
+            }
+        }
+        Ok(())
     }
 
     /// The whole archive.
@@ -80,5 +113,20 @@ mod tests {
         assert_eq!(&bytes[116..124], b"content\0", "content, padded");
         assert_eq!(&bytes[124..130], b"070701", "the next header");
         assert_eq!(bytes.len() % 4, 0);
+    }
+
+    #[test]
+    fn a_tree_keeps_its_folders_and_links() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("a")).unwrap();
+        std::fs::write(folder.path().join("a/file"), "content").unwrap();
+        std::os::unix::fs::symlink("a/file", folder.path().join("link")).unwrap();
+        let mut tree = Archive::default();
+        tree.tree("", folder.path()).unwrap();
+        let mut expected = Archive::default();
+        expected.folder("a");
+        expected.file("a/file", b"content");
+        expected.link("link", "a/file");
+        assert_eq!(tree.finish(), expected.finish());
     }
 }

@@ -105,13 +105,22 @@ impl Guest {
     /// # Errors
     /// If it doesn't come in time, a step fails, or the guest ends.
     pub fn expect(&mut self, text: &str, limit: Duration) -> Result<String> {
+        self.lines_until(text, limit)?.pop().context("the line itself is always there")
+    }
+
+    /// Waits for a line that holds a text, and returns all lines up to it, itself the last.
+    ///
+    /// # Errors
+    /// As [`Self::expect`].
+    pub fn lines_until(&mut self, text: &str, limit: Duration) -> Result<Vec<String>> {
         let end = Instant::now() + limit;
+        let first = self.next;
         let mut lines = self.heard.lines();
         loop {
             while let Some(line) = lines.all.get(self.next) {
                 self.next += 1;
                 if line.contains(text) {
-                    return Ok(line.clone());
+                    return Ok(lines.all[first..self.next].to_vec());
                 }
                 if line.starts_with("VGATE-STEP ") && line.contains(" FAIL ") {
                     let line = line.clone();

@@ -15,6 +15,9 @@ use crate::{guest_folder, repository};
 /// The driver that a guest loads.
 const DRIVER: &str = "i915";
 
+/// A driver of no device, whose buffers IGT shares with i915's.
+const VIRTUAL_MEMORY: &str = "vgem";
+
 /// How and where cargo builds the guest's programs.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const PROFILE: &str = "guest";
@@ -58,6 +61,50 @@ impl Image {
         }
         Ok(Self { kernel: kernel.to_owned(), vmlinuz, initramfs })
     }
+
+    /// Adds the tests of IGT, in `/usr/libexec/igt-gpu-tools`, and what they need to run.
+    ///
+    /// # Errors
+    /// If they aren't there (the error says how to get them).
+    pub fn with_igt(mut self) -> Result<Self> {
+        let mut archive = Archive::default();
+        archive.tree("", &igt_folder()?)?;
+        archive.link("lib64", "usr/lib64");
+        archive.link("bin/sh", "/usr/bin/dash");
+        // In the place of the list that the first archive has: the kernel unpacks one after the other.
+        let modules = self.vmlinuz.with_file_name("modules");
+        add_modules(&mut archive, &modules, &[DRIVER, VIRTUAL_MEMORY])?;
+        let archive = archive.finish();
+
+        let mut hasher = DefaultHasher::new();
+        archive.hash(&mut hasher);
+        let whole = self.initramfs.with_extension(format!("igt-{:016x}.cpio", hasher.finish()));
+        if !whole.exists() {
+            let mut bytes = fs::read(&self.initramfs)?;
+            bytes.extend_from_slice(&archive);
+            let part = whole.with_extension("part");
+            fs::write(&part, bytes)?;
+            fs::rename(part, &whole)?;
+        }
+        self.initramfs = whole;
+        Ok(self)
+    }
+}
+
+/// Where IGT is unpacked: a folder `igt-VERSION`.
+fn igt_folder() -> Result<PathBuf> {
+    let link = guest_folder().join("igt");
+    link.canonicalize().context("no IGT here. Run: scripts/setup igt")
+}
+
+/// The version of IGT that is here, as Debian writes it.
+///
+/// # Errors
+/// If there is none (the error says how to get it).
+pub fn igt_version() -> Result<String> {
+    let folder = igt_folder()?;
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    Ok(name.trim_start_matches("igt-").to_owned())
 }
 
 /// A program's name and its bytes.
@@ -128,8 +175,22 @@ fn archive(modules: &Path, programs: &[Program]) -> Result<Vec<u8>> {
         let path = if name == "init" { "init".to_owned() } else { format!("bin/{name}") };
         archive.file(&path, bytes);
     }
+    add_modules(&mut archive, modules, &[DRIVER])?;
+    Ok(archive.finish())
+}
+
+/// Adds drivers with the modules that they need, and the list of all in the order to load them.
+fn add_modules(archive: &mut Archive, modules: &Path, drivers: &[&str]) -> Result<()> {
+    let mut packed: Vec<String> = Vec::new();
+    for driver in drivers {
+        for path in load_order(modules, driver)? {
+            if !packed.contains(&path) {
+                packed.push(path);
+            }
+        }
+    }
     let mut list = String::new();
-    for packed in load_order(modules, DRIVER)? {
+    for packed in packed {
         let file = packed.rsplit('/').next().unwrap_or(&packed);
         let name = file.split(".ko").next().unwrap_or(file);
         let path = format!("lib/{name}.ko");
@@ -137,7 +198,7 @@ fn archive(modules: &Path, programs: &[Program]) -> Result<Vec<u8>> {
         list += &format!("/{path}\n");
     }
     archive.file("modules.list", list.as_bytes());
-    Ok(archive.finish())
+    Ok(())
 }
 
 /// A module and those that it needs, as paths below the modules' folder, in the order to load them.

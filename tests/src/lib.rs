@@ -26,6 +26,7 @@
 //! # }
 //! ```
 
+pub mod conformance;
 mod cpio;
 mod guest;
 mod image;
@@ -37,7 +38,7 @@ mod screen;
 mod vgate;
 
 pub use guest::Guest;
-pub use image::Image;
+pub use image::{Image, igt_version};
 pub use kernel_log::complaints;
 pub use promises::Promise;
 pub use qemu::Qemu;

@@ -3,8 +3,8 @@
 //! Hardware knows the same difference and drops what an unprivileged batch writes elsewhere. The audit refuses the
 //! batch, so that a guest learns of it.
 //!
-//! Sources: SKL PRM vol 2c for the registers, i915's white lists and the captured batches of user-mode drivers for
-//! which of them are needed.
+//! Sources: SKL PRM vol 2c for the registers, i915's white lists, the captured batches of user-mode drivers and
+//! IGT's gem_ctx_isolation for which of them are needed.
 
 use crate::address::RegisterOffset;
 use crate::engine::Engine;
@@ -64,10 +64,12 @@ const RANGES: &[Range] = &[
     render(0xa01c, 1, Access::ReadOnly), // RPSTAT: the GPU's frequency, by queries of performance
     render(0x2290, 2, Access::Plain),    // CS_INVOCATION_COUNT
     render(0x2300, 22, Access::Plain),   // HS_INVOCATION_COUNT .. PS_DEPTH_COUNT
+    render(0x2360, 2, Access::Plain),    // OA_CTX_CONTROL, OACTXID: the model has no OA unit
     every(0x3bc, 1, Access::Plain),      // MI_PREDICATE_RESULT_2
     every(0x400, 8, Access::Plain),      // MI_PREDICATE_SRC0, SRC1, DATA, RESULT, RESULT_1
     render(0x2420, 1, Access::Plain),    // 3DPRIM_END_OFFSET
     render(0x2430, 5, Access::Plain),    // 3DPRIM_START_VERTEX .. BASE_VERTEX
+    render(0x2448, 4, Access::Plain),    // PS_INVOCATION_COUNT_2, PS_DEPTH_COUNT_2
     render(0x2500, 3, Access::Plain),    // GPGPU_DISPATCHDIM
     render(0x2580, 1, Access::Masked),   // CS_CHICKEN1
     every(GPR, 32, Access::Plain),       // CS_GPR
@@ -84,6 +86,7 @@ const RANGES: &[Range] = &[
     render(0xb118, 1, Access::Plain),    // L3SQCREG4
     render(0xe100, 1, Access::Masked),   // HALF_SLICE_CHICKEN1
     render(0xe18c, 1, Access::Masked),   // HALF_SLICE_CHICKEN3
+    render(0xe400, 2, Access::Plain),    // TD_CTL, TD_CTL2: the model has no debugger
     render(0xe48c, 1, Access::Masked),   // OA chicken as i915 whitelists it
     Range { from: From::Only(Engine::Copy, BCS_SWCTRL), dwords: 1, access: Access::Masked },
 ];

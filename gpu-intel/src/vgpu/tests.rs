@@ -383,6 +383,18 @@ fn a_waiting_ring_goes_on_when_memory_says_so() {
     assert_eq!(value(&machine), 77);
 }
 
+/// Or i915 maps an object that is larger than what is offered for ever in vain.
+#[test]
+fn pvinfo_offers_a_megabyte_beside_the_drivers_own_page() {
+    let mut vgpu = Vgpu::new(config(), GuestRam::anonymous(1 << 20).unwrap()).unwrap();
+    let mut bytes = [0; 4];
+    let mut fx = Effects::at(Time(0));
+    vgpu.read(Place { region: BAR0, offset: 0x7_8044 }, &mut bytes, &mut fx);
+    let offered = u32::from_le_bytes(bytes);
+    assert!(offered >= (1 << 20) + 4096, "{offered:#x}");
+    assert!(offered < 640 * 480 * 4, "the smallest frame buffer stays out: {offered:#x}");
+}
+
 #[test]
 fn the_aperture_shows_guest_memory_through_the_ggtt() {
     let mut machine = Machine::new();

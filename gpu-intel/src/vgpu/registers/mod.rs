@@ -263,7 +263,7 @@ impl RegisterFile {
         aperture: Aperture,
     ) -> io::Result<Self> {
         let mappable = match presence {
-            Presence::Virtual => aperture.bytes().min(APERTURE) as u32,
+            Presence::Virtual => (aperture.bytes() + pvinfo::OWN_PAGES).min(APERTURE) as u32,
             Presence::Bare => 0,
         };
         let mut file = Self {

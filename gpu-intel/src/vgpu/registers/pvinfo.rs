@@ -8,6 +8,11 @@ use super::{Register, behaves, memory, read_only};
 /// How much of the aperture is offered, from its start; the device fills it in.
 pub(super) const MAPPABLE_SIZE: u32 = 0x7_8044;
 
+/// How much more than the configured size that is. i915 keeps a page of the aperture for itself, and of an object that
+/// doesn't fit the rest maps the megabyte around a fault: with a megabyte in all it tries for ever, in a process that
+/// nothing can kill. The smallest frame buffer (640 by 480, 1.17 MiB) still doesn't fit one megabyte and this.
+pub(super) const OWN_PAGES: u64 = 128 << 10;
+
 pub(super) const PRESENT: &[Register] = &[
     read_only(0x7_8000, "PVINFO_MAGIC_LO", 0x7654_4776),
     read_only(0x7_8004, "PVINFO_MAGIC_HI", 0x4776_5447),

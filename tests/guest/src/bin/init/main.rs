@@ -24,6 +24,7 @@ mod boot;
 mod command_line;
 mod console;
 mod kernel_log;
+mod serve;
 mod steps;
 
 use std::time::Duration;

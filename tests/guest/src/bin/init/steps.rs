@@ -8,6 +8,7 @@
 //! | `console` | shows a page of known text on the framebuffer console and reports it |
 //! | `font` | reports the console's font |
 //! | `check:A:B` | runs `/bin/check A B`, its output reported as `VGATE-CHECK TEXT`; must end well within `vgate.timeout` seconds (60) |
+//! | `serve` | runs the programs that lines on the serial port name, each in its turn (`serve.rs`) |
 //! | `dmesg` | reports the kernel's whole log |
 //! | `sleep:S` | waits S seconds, a fraction too |
 //! | `wait:WORD` | waits until a line WORD comes in by the serial port |
@@ -29,7 +30,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::system::RebootCommand;
 
 use crate::command_line::CommandLine;
-use crate::{boot, console, kernel_log, power};
+use crate::{boot, console, kernel_log, power, serve};
 
 const CHECK: &str = "/bin/check";
 const CHECK_SECONDS: f64 = 60.0;
@@ -59,6 +60,7 @@ fn run(step: &str, command_line: &CommandLine) -> Result<()> {
         "console" => console::show_page(command_line),
         "font" => console::report_font(),
         "check" => check(argument, command_line),
+        "serve" => serve::serve(),
         "dmesg" => {
             kernel_log::dump();
             Ok(())
