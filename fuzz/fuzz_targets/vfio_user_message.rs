@@ -158,7 +158,8 @@ impl Piece {
 
 fuzz_target!(|pieces: Vec<Piece>| {
     let quota = MemoryQuota { regions: 8, bytes: 1 << 20 };
-    let shared = SharedPages::new(Mappable { bar: 0, offset: 0x2000, len: 0x2000 }).expect("memory");
+    let shared =
+        SharedPages::new(Mappable { bar: 0, offset: 0x2000, len: 0x2000 }).expect("memory");
     let mut device =
         Plain { ram: GuestRam::new(quota), bar: vec![0; 0x4000], interrupts: 0, shared };
     let (mut framer, mut session) = (Framer::default(), Session::default());
