@@ -57,6 +57,10 @@ const HOLD_INTERRUPT: Duration = Duration::from_micros(500);
 /// Offset of the interrupt and display registers, which a full reset of the GT leaves alone.
 const GT_REGISTERS_END: u32 = 0x4_4200;
 
+/// The least that BAR2 has without PVINFO: of an object that doesn't fit, i915 maps the megabyte around a fault, beside a
+/// page of its own. In one megabyte it tries for ever.
+const LEAST_BARE: u64 = 2 << 20;
+
 fn regions(aperture: u64) -> [RegionInfo; 5] {
     [
         RegionInfo { region: Region::Bar(0), size: pci::BAR0_SIZE, writable: true },
@@ -89,7 +93,7 @@ impl Vgpu {
         let platform = config.platform;
         let aperture = match config.presence {
             Presence::Virtual => ggtt::APERTURE,
-            Presence::Bare => config.aperture.bytes(),
+            Presence::Bare => config.aperture.bytes().max(LEAST_BARE),
         };
         Ok(Self {
             core: Core::new(config, ram)?,
