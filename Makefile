@@ -52,7 +52,7 @@ deny: ## licences and sources of all dependencies
 	$(CARGO) deny --manifest-path fuzz/Cargo.toml --config deny.toml --log-level error check bans licenses sources
 
 test-long: ## the tests that take long, the other kernels' too
-	scripts/setup 6.1 7.3 igt
+	scripts/setup 6.1 7.3 igt genxml
 	$(TEST) --workspace --exclude vgate-tests -- --ignored
 	$(SYSTEM_TEST) -- --ignored $(ONE_AT_A_TIME)
 

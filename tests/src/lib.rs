@@ -48,7 +48,8 @@ pub use vgate::Vgate;
 use std::path::{Path, PathBuf};
 
 /// Where `scripts/setup` puts QEMU and kernels, and this crate images and logs.
-fn guest_folder() -> PathBuf {
+#[must_use]
+pub fn guest_folder() -> PathBuf {
     repository().join("target/guest")
 }
 

@@ -247,7 +247,6 @@ commands! {
         10[31:24] "Transform Skip Number of Non-Zero Coeffs Factor1" uint;
     }
     0x7395 "HCP_TILE_CODING" one [] {
-        0[11:0] "DWord Length" uint;
         4[31:0] "SAO Parameter Offset" uint;
     }
     0x73a0 "HCP_BSD_OBJECT" counted(2..=3, 12) [] {
@@ -255,7 +254,6 @@ commands! {
         2[28:0] "Indirect BSD Data Start Address" offset;
     }
     0x73a1 "HCP_PAK_OBJECT" counted(2..=2, 12) [] {
-        0[11:0] "DWord Length" uint;
         1[3:0] "Split Level 2 Part 0" uint;
         1[7:4] "Split Level 2 Part 1" uint;
         1[11:8] "Split Level 2 Part 2" uint;
@@ -283,7 +281,6 @@ commands! {
         }
     }
     0x73b0 "HCP_VP9_PIC_STATE" counted(2..=2, 12) [] {
-        0[11:0] "DWord Length" uint;
         1[13:0] "Frame Width" uint;
         1[29:16] "Frame Height" uint;
         2[0] "Frame Type" uint;
@@ -344,7 +341,6 @@ commands! {
         18[31:16] "Bit Offset for LF Level" uint;
     }
     0x73b2 "HCP_VP9_SEGMENT_STATE" counted(2..=8, 12) [] {
-        0[11:0] "DWord Length" uint;
         1[2:0] "Segment ID" uint;
         2[0] "Segment Skipped" bool;
         2[2:1] "Segment Reference" uint;

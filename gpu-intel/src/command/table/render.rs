@@ -729,7 +729,6 @@ commands! {
         3[31:16] "Drawing Rectangle Origin Y" int;
     }
     0x7902 "3DSTATE_SAMPLER_PALETTE_LOAD0" counted(2.., 8) [] {
-        0[7:0] "DWord Length" uint;
         repeat 0 at 32 step 32 {
             0[31:0] "Entry" structure(PALETTE_ENTRY);
         }
@@ -799,7 +798,6 @@ commands! {
         1[20:16] "Constant Buffer Offset" uint;
     }
     0x7917 "3DSTATE_SO_DECL_LIST" counted(2.., 9) [] {
-        0[8:0] "DWord Length" uint;
         1[3:0] "Stream to Buffer Selects [0]" uint;
         1[7:4] "Stream to Buffer Selects [1]" uint;
         1[11:8] "Stream to Buffer Selects [2]" uint;
