@@ -1,4 +1,4 @@
-//! QEMU's own control socket (QMP): to stop a guest and let it go on.
+//! QEMU's own control socket (QMP): to stop a guest, to move it, and to let it go on.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// How long QEMU may take to open its socket, and to answer.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -41,7 +41,24 @@ impl Qmp {
     /// # Errors
     /// If QEMU refuses.
     pub fn execute(&mut self, command: &str) -> Result<Value> {
-        writeln!(self.0.get_mut(), r#"{{"execute":"{command}"}}"#)?;
+        self.execute_with(command, &json!({}))
+    }
+
+    /// Executes a command of the human monitor, and returns what it said.
+    ///
+    /// # Errors
+    /// If QEMU refuses.
+    pub fn monitor(&mut self, line: &str) -> Result<String> {
+        let said = self.execute_with("human-monitor-command", &json!({ "command-line": line }))?;
+        Ok(said.as_str().unwrap_or_default().trim().to_owned())
+    }
+
+    /// Executes a command with arguments, and returns what it returned.
+    ///
+    /// # Errors
+    /// If QEMU refuses.
+    pub fn execute_with(&mut self, command: &str, arguments: &Value) -> Result<Value> {
+        writeln!(self.0.get_mut(), "{}", json!({ "execute": command, "arguments": arguments }))?;
         loop {
             // Events come in between.
             let mut answer = self.line()?;
