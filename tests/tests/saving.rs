@@ -187,9 +187,25 @@ fn write_configuration(qmp: &mut Qmp, state: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A daemon with one VM.
+fn daemon(name: &str, vm: &str, pvinfo: &str) -> Result<Vgate> {
+    let vms = format!("[[vm]]\nname = \"{vm}\"\nmonitor = \"1024x768\"\npvinfo = \"{pvinfo}\"\n");
+    let socket = format!("{vm}.sock");
+    Vgate::start(name, &format!("control = \"control\"\n{vms}"), &["control", &socket])
+}
+
 #[test]
 fn a_guest_at_work_moves_to_another_daemon_under_another_qemu() -> Result<()> {
-    let first = Vgate::for_vms("saving-first", &[("mover", "1024x768")])?;
+    moves_to_another_daemon("on")
+}
+
+#[test]
+fn a_guest_at_work_on_a_bare_gpu_moves_to_another_daemon_under_another_qemu() -> Result<()> {
+    moves_to_another_daemon("off")
+}
+
+fn moves_to_another_daemon(pvinfo: &str) -> Result<()> {
+    let first = daemon("saving-first", "mover", pvinfo)?;
     let mut guest = machine(&first, "mover", "font,console,sleep:1,", 512)?.start()?;
     let mut qmp = Qmp::connect(&first.path("mover.qmp"))?;
     guest.wait_step("sleep:1")?;
@@ -201,7 +217,7 @@ fn a_guest_at_work_moves_to_another_daemon_under_another_qemu() -> Result<()> {
     qmp.execute("stop")?;
     ctl(&first, &["save", "mover", "mover.state"])?;
     let before = first.screenshot("mover")?;
-    let second = Vgate::for_vms("saving-second", &[("heir", "1024x768")])?;
+    let second = daemon("saving-second", "heir", pvinfo)?;
     let memory = second.path("mover.memory");
     let uri = json!({ "uri": format!("file:{}", memory.display()) });
     qmp.execute_with("migrate", &uri)?;
