@@ -36,10 +36,12 @@ Examples:
   See who uses the GPU, and what a guest's monitor shows:
       vgate top
       vgate ctl screenshot left -o left.png
+  Keep the state of a guest's GPU, while its VMM has the guest stopped:
+      vgate ctl save left left.state
 
 Exit codes:
   0  it is done; for `run`: it was asked to end (SIGTERM, SIGINT) and did
-  1  it failed: no daemon, no such VM, a socket that can't be opened
+  1  it failed: no daemon, no such VM, a socket that can't be opened, a state that doesn't fit
   2  the command line or the configuration is wrong; nothing was started
 
 Files:
@@ -169,6 +171,32 @@ pub(crate) enum Action {
     Unplug {
         /// The VM's name
         vm: String,
+    },
+    /// Stop a VM's GPU and save its state to a file
+    ///
+    /// Stop the guest by its VMM before (QEMU's `stop`): its memory is not in the file, and belongs to the state as it
+    /// is then. What the VM has on the GPU comes back and is saved with it. The GPU stands still from then on, until
+    /// `resume`, `restore` or `reset`. Other VMs don't notice. docs/save-restore.md has the whole procedure.
+    Save {
+        /// The VM's name
+        vm: String,
+        /// The file; it is replaced only when the state is complete
+        file: PathBuf,
+    },
+    /// Let a VM's GPU go on that stands still since it was saved
+    Resume {
+        /// The VM's name
+        vm: String,
+    },
+    /// Restore a VM's GPU from a file that `save` wrote
+    ///
+    /// The VMM must be connected, with the guest stopped and its memory as it was when the state was saved. What the GPU
+    /// was before is gone, a quarantine too. A state that doesn't fit is refused, and the VM stays as it was.
+    Restore {
+        /// The VM's name
+        vm: String,
+        /// The file
+        file: PathBuf,
     },
     /// Reset a VM's GPU to its state after power-on
     ///

@@ -12,6 +12,7 @@ use crate::cli::{Action, Cli};
 use crate::control;
 use crate::edid;
 use crate::output;
+use crate::state;
 use crate::table::{Side::Left, Side::Right, Table};
 
 pub(crate) fn ctl(socket: &Path, json: bool, action: Action) -> anyhow::Result<()> {
@@ -28,6 +29,22 @@ pub(crate) fn ctl(socket: &Path, json: bool, action: Action) -> anyhow::Result<(
         Action::Reset { vm } => {
             control::connect(socket)?.reset(&vm)?;
             if json { output::json(&json!({ "vm": vm, "reset": true })) } else { Ok(()) }
+        }
+        Action::Save { vm, file } => {
+            let bytes = state::save(socket, &vm, &file)?;
+            if json {
+                output::json(&json!({ "vm": vm, "file": file, "bytes": bytes }))
+            } else {
+                Ok(())
+            }
+        }
+        Action::Resume { vm } => {
+            control::connect(socket)?.resume(&vm)?;
+            if json { output::json(&json!({ "vm": vm, "resumed": true })) } else { Ok(()) }
+        }
+        Action::Restore { vm, file } => {
+            state::restore(socket, &vm, &file)?;
+            if json { output::json(&json!({ "vm": vm, "restored": true })) } else { Ok(()) }
         }
         Action::Plug { vm, monitor } => {
             let edid = edid::choose(&monitor)?.map(|edid| edid.bytes().to_vec());
@@ -69,6 +86,7 @@ pub(crate) fn state(state: &State) -> String {
     match state {
         State::Waiting => "waiting".to_owned(),
         State::Connected => "connected".to_owned(),
+        State::Paused => "paused".to_owned(),
         State::Quarantined { rule, .. } => format!("quarantined ({rule})"),
         State::Stopped => "stopped".to_owned(),
     }

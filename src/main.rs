@@ -19,6 +19,7 @@ mod edid;
 mod output;
 mod qemu_args;
 mod run;
+mod state;
 mod table;
 mod top;
 

@@ -32,6 +32,8 @@ fn wrong_usage_is_2() {
         &["ctl", "screenshot", "left"],
         &["ctl", "screenshot", "left", "-o", "-", "--json"],
         &["ctl", "plug", "left", "--monitor", "wide"],
+        &["ctl", "save", "left"],
+        &["ctl", "restore", "left"],
         &["ctl", "plug", "left", "--monitor", "800x600", "--edid", "x"],
         &["edid", "320x200"],
     ] {
@@ -88,6 +90,7 @@ fn daemon_serves_its_clients_and_ends_when_asked() {
     let client = |arguments: &[&str]| vgate(&[arguments, &["--control", text(&control)]].concat());
     let png = folder.path().join("left.png");
     let edid = folder.path().join("monitor.bin");
+    let state = folder.path().join("left.state");
     assert_eq!(vgate(&["edid", "3840x2160@30", "-o", text(&edid)]), 0);
     assert_eq!(vgate(&["edid", "--file", text(&edid), "--decode", "--hex"]), 0);
     for (arguments, code) in [
@@ -103,6 +106,11 @@ fn daemon_serves_its_clients_and_ends_when_asked() {
         (&["ctl", "plug", "left", "--edid", text(&edid)], 0),
         (&["ctl", "plug", "right", "--edid", text(&png), "--json"], FAILURE),
         (&["ctl", "unplug", "nobody"], FAILURE),
+        // No VMM is connected; what is no state can't be restored; a GPU that runs can't go on.
+        (&["ctl", "save", "left", text(&state)], FAILURE),
+        (&["ctl", "restore", "left", text(&edid)], FAILURE),
+        (&["ctl", "restore", "left", text(&state)], FAILURE),
+        (&["ctl", "resume", "left", "--json"], FAILURE),
         // Nobody has switched the display on.
         (&["ctl", "screenshot", "left", "-o", text(&png)], FAILURE),
         (&["qemu-args", "left"], 0),
@@ -114,6 +122,7 @@ fn daemon_serves_its_clients_and_ends_when_asked() {
     ] {
         assert_eq!(client(arguments), code, "{arguments:?}");
     }
+    assert!(!state.exists());
     let listed = control::connect(&control).unwrap().list().unwrap();
     let names: Vec<_> = listed.iter().map(|vm| (&*vm.name, vm.resets)).collect();
     assert_eq!(names, [("left", 1), ("right", 0)]);

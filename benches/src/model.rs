@@ -64,7 +64,7 @@ impl Rig {
         let (fences, fence) = mpsc::channel();
         let ticket = Ticket::new(VmId(0), JobId(self.jobs), move |fence| drop(fences.send(fence)));
         let start = PpgttAddress(BATCH);
-        let work = Batch { start, return_to: None, image: Vec::new(), restore: false, save: false };
+        let work = Batch::new(start);
         self.model.submit(self.engine.id(), self.context, work, ticket)?;
         let fence = fence.recv().context("no fence")?;
         match fence.outcome {

@@ -21,10 +21,10 @@ use gpu_intel::silicon::Batch;
 use gpu_intel::{Vgpu, VgpuConfig};
 use mediator::memory::SealPolicy;
 use mediator::{
-    Clock, ContextId, Effects, EngineId, GuestAddress, GuestRam, JobEnd, JobId, Limits, Mediator,
-    NullSilicon, Place, Plug, Quotas, Reason, Region, RegionInfo, Reset, ScanOut, Silicon,
-    SiliconError, SpaceId, SpaceRoot, Ticket, Time, UnknownAccess, VirtualGpu, VmConfig, VmId,
-    Weight,
+    Clock, ContextId, Effects, EngineId, GuestAddress, GuestRam, Job, JobEnd, JobId, Limits,
+    Mediator, NullSilicon, Place, Plug, Quotas, Reason, Region, RegionInfo, Reset, RestoreError,
+    SaveError, Saved, ScanOut, Silicon, SiliconError, SpaceId, SpaceRoot, Ticket, Time,
+    UnknownAccess, VirtualGpu, VmConfig, VmId, Weight,
 };
 use tempfile::TempDir;
 
@@ -200,6 +200,17 @@ impl VirtualGpu<Batch> for StampedVgpu {
     fn reset(&mut self, kind: Reset, fx: &mut Effects<Batch>) {
         self.inner.reset(kind, fx);
     }
+    fn save(&self, out: &[Job<Batch>], fx: &mut Effects<Batch>) -> Result<Saved, SaveError> {
+        self.inner.save(out, fx)
+    }
+    fn restore(
+        &mut self,
+        saved: &Saved,
+        ahead: Duration,
+        fx: &mut Effects<Batch>,
+    ) -> Result<(), RestoreError> {
+        self.inner.restore(saved, ahead, fx)
+    }
     fn unknown_accesses(&self) -> Vec<UnknownAccess> {
         self.inner.unknown_accesses()
     }
@@ -260,6 +271,12 @@ impl Silicon for StampedSilicon {
     }
     fn recall(&self, engine: EngineId, vm: VmId, job: JobId) -> Option<JobEnd> {
         self.inner.recall(engine, vm, job)
+    }
+    fn preempt_job(&self, engine: EngineId, vm: VmId, job: JobId) {
+        self.inner.preempt_job(engine, vm, job);
+    }
+    fn take_back(&self, engine: EngineId, vm: VmId, job: JobId) -> Result<Batch, SiliconError> {
+        self.inner.take_back(engine, vm, job)
     }
     fn kill(&self, engine: EngineId, vm: VmId, job: JobId, why: Reason) {
         self.inner.kill(engine, vm, job, why);

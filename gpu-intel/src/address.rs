@@ -8,6 +8,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Bits of a PPGTT address; those above repeat bit 47 in a canonical address and are not looked at.
 const PPGTT_BITS: u32 = 48;
 
@@ -30,11 +32,15 @@ macro_rules! address {
 }
 
 /// An address in the global space.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct GgttAddress(pub u64);
 
 /// An address in a context's own space.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct PpgttAddress(pub u64);
 
 address!(GgttAddress);

@@ -1,5 +1,7 @@
 //! Jobs: one piece of work for one engine, on its way from a virtual GPU to silicon.
 
+use serde::{Deserialize, Serialize};
+
 use crate::Reason;
 
 /// A virtual machine, numbered in the order of the configuration.
@@ -19,7 +21,8 @@ pub struct JobId(pub u64);
 pub struct ContextKey(pub u64);
 
 /// A GPU address space, named by the guest-physical addresses of its root tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SpaceRoot {
     /// Levels of tables below and including the root: 3 (four root entries) or 4 (one).
     pub levels: u8,

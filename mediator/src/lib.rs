@@ -16,6 +16,7 @@
 
 mod job;
 mod mediator;
+mod saved;
 mod scheduler;
 mod silicon;
 mod socket;
@@ -31,6 +32,7 @@ pub mod transport;
 pub use job::{ContextKey, EngineId, Job, JobEnd, JobId, SpaceRoot, VmId};
 pub use mediator::{Mediator, ShutdownError, StartError, VmConfig};
 pub use memory::{GuestAddress, GuestRam};
+pub use saved::{MAX_STATE, RestoreError, SaveError, Saved};
 pub use scheduler::{EngineCounters, EngineUsage, FairQueue, Weight};
 pub use silicon::{
     ContextId, EngineClass, EngineInfo, Fence, Limits, NullSilicon, Outcome, Silicon, SiliconError,

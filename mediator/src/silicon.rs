@@ -62,6 +62,9 @@ pub enum SiliconError {
     /// Memory or a table is full.
     #[error("silicon is out of {0}")]
     Exhausted(&'static str),
+    /// A context's state can't be stored where contexts keep it.
+    #[error("the context's state can't be stored: {0}")]
+    Unstorable(String),
     /// The device is gone or broken.
     #[error("the GPU is lost: {0}")]
     Lost(String),
@@ -128,6 +131,25 @@ pub trait Silicon: Send + Sync + 'static {
     ///
     /// A job that is preempted has no ticket out: it ends at once, as is returned.
     fn recall(&self, engine: EngineId, vm: VmId, job: JobId) -> Option<JobEnd>;
+
+    /// Preempts this job, queued or running, at the next point where it can go on later: its ticket reports
+    /// [`Outcome::Preempted`]. Then it can be [taken back](Self::take_back), or resumed.
+    fn preempt_job(&self, engine: EngineId, vm: VmId, job: JobId);
+
+    /// Takes back what is left of a preempted job, as work that can be submitted again, here or to other silicon of this
+    /// kind. Its context holds all that it needs for that, as after a [recall](Self::recall). This silicon forgets the
+    /// job, also on an error.
+    ///
+    /// # Errors
+    /// [`SiliconError::Unknown`] if silicon keeps no such job, [`SiliconError::Unstorable`] if its state is lost.
+    fn take_back(&self, engine: EngineId, vm: VmId, job: JobId)
+    -> Result<Self::Work, SiliconError>;
+
+    /// Whether this is the rest of a job that was taken back on its way: recalled before it goes on, it is suspended,
+    /// not withdrawn.
+    fn is_rest(&self, _work: &Self::Work) -> bool {
+        false
+    }
 
     /// Ends a job wherever it is: queued, running or preempted. Its ticket (if out) reports [`JobEnd::Killed`].
     fn kill(&self, engine: EngineId, vm: VmId, job: JobId, why: crate::Reason);

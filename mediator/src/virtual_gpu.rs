@@ -4,10 +4,12 @@
 //! back in [`Effects`]. So replay, fuzzing, simulation and moving a device into a process of its own need no change
 //! in any device.
 
+use std::time::Duration;
+
 use display::{Blend, Palette, Rotation, Surface};
 
 use crate::memory::SharedPages;
-use crate::{GuestAddress, Job, JobEnd, JobId, Reason, Time};
+use crate::{GuestAddress, Job, JobEnd, JobId, Reason, RestoreError, SaveError, Saved, Time};
 
 /// A region of the PCI device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,7 +71,7 @@ pub enum Reset {
 /// recalls, then interrupts.
 #[derive(Debug)]
 pub struct Effects<W> {
-    /// The time of the call.
+    /// The time of the call, as the guest counts it.
     pub now: Time,
     /// Jobs for silicon, in order.
     pub jobs: Vec<Job<W>>,
@@ -204,6 +206,26 @@ pub trait VirtualGpu<W>: Send {
 
     /// Back to the state after power-on, the monitor's plug apart; cancels what is out.
     fn reset(&mut self, kind: Reset, fx: &mut Effects<W>);
+
+    /// The state now, as plain data. `out` are the jobs of this device that have not ended, in order for each
+    /// engine, as silicon gave them back: what is left of each belongs to the state.
+    ///
+    /// # Errors
+    /// [`SaveError::Device`].
+    fn save(&self, out: &[Job<W>], fx: &mut Effects<W>) -> Result<Saved, SaveError>;
+
+    /// Becomes what `saved` says, whatever it was before: cancels what is out, and hands out what was out then. The
+    /// guest's memory is as it was then. From now on the guest's time, which [`Effects::now`] is, goes `ahead` of the
+    /// host's and of silicon's, so that it never goes back.
+    ///
+    /// # Errors
+    /// [`RestoreError`]; then nothing has changed.
+    fn restore(
+        &mut self,
+        saved: &Saved,
+        ahead: Duration,
+        fx: &mut Effects<W>,
+    ) -> Result<(), RestoreError>;
 
     /// Register offsets without a meaning here that the guest touched, in order of their place (a bounded list).
     fn unknown_accesses(&self) -> Vec<UnknownAccess>;

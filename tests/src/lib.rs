@@ -34,6 +34,7 @@ mod kernel_log;
 mod process;
 mod promises;
 mod qemu;
+mod qmp;
 mod screen;
 mod vgate;
 
@@ -42,6 +43,7 @@ pub use image::{Image, igt_version};
 pub use kernel_log::complaints;
 pub use promises::Promise;
 pub use qemu::Qemu;
+pub use qmp::Qmp;
 pub use screen::{fingerprint, shows_what_was_printed};
 pub use vgate::Vgate;
 

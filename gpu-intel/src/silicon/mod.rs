@@ -3,6 +3,8 @@
 pub mod model;
 mod position;
 
+use std::time::Duration;
+
 use mediator::GuestAddress;
 
 use crate::address::PpgttAddress;
@@ -23,4 +25,25 @@ pub struct Batch {
     pub restore: bool,
     /// Whether the state is stored to the image when the batch is done.
     pub save: bool,
+    /// Whether it is the rest of a batch that was taken back from silicon: then the image has the context's state, and
+    /// says where it stopped.
+    pub rest: bool,
+    /// How far the guest's clock is ahead of silicon's.
+    pub ahead: Duration,
+}
+
+impl Batch {
+    /// The batch at `start`, from its beginning, in a context without a memory.
+    #[must_use]
+    pub fn new(start: PpgttAddress) -> Self {
+        Self {
+            start,
+            return_to: None,
+            image: Vec::new(),
+            restore: false,
+            save: false,
+            rest: false,
+            ahead: Duration::ZERO,
+        }
+    }
 }

@@ -4,6 +4,8 @@
 //! Source: SKL PRM vol 7 (ring context format), vol 2c (BB_ADDR, BB_STATE, SBB_ADDR, SBB_STATE). Which of the levels a
 //! valid bit means is taken from those; how hardware goes on from there was not measured.
 
+use serde::{Deserialize, Serialize};
+
 /// Where a context stopped in its batch: BB_ADDR_UDW (0x168), BB_ADDR (0x140), BB_STATE (0x110), then the same of the
 /// second level (0x11c, 0x114, 0x118), as dword indices of the first value; the others follow two apart.
 pub(crate) const BATCH_POSITION: usize = 0x0d;
@@ -13,11 +15,13 @@ const BATCH_VALID: u32 = 1;
 const BATCH_IN_PPGTT: u32 = 1 << 5;
 
 /// Where a batch was interrupted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Position {
     /// The command to go on with.
     pub(crate) at: u64,
     /// Where the end of the second-level batch leads that it lies in.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) return_to: Option<u64>,
 }
 

@@ -10,9 +10,11 @@
 //! Source: SKL PRM vol 7 (logical ring context format), i915's register state layout for Gen9.
 
 use mediator::{GuestAddress, GuestRam, Reason, SpaceRoot};
+use serde::{Deserialize, Serialize};
 
 use super::execlist::Descriptor;
 use super::ggtt::Ggtt;
+use super::saved::guest_addresses;
 use crate::address::GgttAddress;
 use crate::command::opcode;
 use crate::engine::Engine;
@@ -45,19 +47,24 @@ fn pages(engine: Engine) -> u64 {
 }
 
 /// What the image says, read once.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ContextImage {
     /// Guest-physical pages of the image.
+    #[serde(with = "guest_addresses")]
     pub(crate) pages: Vec<GuestAddress>,
     /// Page tables.
     pub(crate) space: SpaceRoot,
     /// The engine must not load its state from the image: the context is new.
     pub(crate) inhibit_restore: bool,
     /// Work-around commands at context load: where, and bytes.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) indirect: Option<(GgttAddress, usize)>,
     /// Batch that runs after each context load.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) per_context_batch: Option<GgttAddress>,
     /// The batch that the context was interrupted in.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) interrupted: Option<Position>,
     control: u32,
     /// Bytes from the ring's start where the commands begin and end.
@@ -149,6 +156,20 @@ impl ContextImage {
             return Err(bad("context/ring", base, "has a ring head or tail outside of the ring"));
         }
         Ok(())
+    }
+
+    /// Whether [`load`](Self::load) could have read this from an image of `descriptor`, whatever the guest wrote there.
+    pub(crate) fn is_possible(&self, descriptor: Descriptor, engine: Engine) -> bool {
+        let page = |at: u64| at & 0xFFF == 0 && at < 1 << 48;
+        self.pages.len() as u64 == pages(engine)
+            && self.pages.iter().all(|at| page(at.0))
+            && self.space.levels == descriptor.levels()
+            && page(self.ring.0)
+            && u32::try_from(self.ring.0).is_ok()
+            && (4096..=512 * 4096).contains(&self.ring_size)
+            && self.ring_size & 0xFFF == 0
+            && (self.head | self.tail) & 3 == 0
+            && self.check(descriptor.image()).is_ok()
     }
 
     /// Reads the tail again (the guest has added commands); the ring commands between the old one and it.

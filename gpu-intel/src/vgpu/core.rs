@@ -4,6 +4,7 @@
 //! engines themselves (submission, resets) is the CPU's alone.
 
 use std::io;
+use std::time::Duration;
 
 use mediator::{Effects, GuestRam, Job, JobId, Plug, Reason, SpaceRoot, Time, Vector};
 
@@ -55,6 +56,8 @@ pub(crate) struct Core {
     pub(crate) line: Line,
     pub(crate) display: Display,
     pub(crate) counters: Counters,
+    /// How far the guest's clock is ahead of silicon's.
+    pub(crate) ahead: Duration,
     next_job: u64,
 }
 
@@ -72,10 +75,32 @@ impl Core {
             line: Line::default(),
             display: Display::new(config.edid),
             counters: Counters::default(),
+            ahead: Duration::ZERO,
             next_job: 0,
         };
         core.display.reset(&mut core.registers);
         Ok(core)
+    }
+
+    /// Makes a job of a batch.
+    pub(crate) fn hand_out(
+        &mut self,
+        engine: Engine,
+        descriptor: Descriptor,
+        image: &ContextImage,
+        batch: Batch,
+        fx: &mut Effects<Batch>,
+    ) -> JobId {
+        let id = JobId(self.next_job);
+        self.next_job += 1;
+        fx.jobs.push(Job {
+            id,
+            engine: engine.id(),
+            space: image.space,
+            context: descriptor.key(),
+            work: Batch { ahead: self.ahead, ..batch },
+        });
+        id
     }
 
     /// Device-level reset.
@@ -439,17 +464,8 @@ impl Host for RingBus<'_, '_> {
         image: &ContextImage,
         batch: Batch,
     ) -> JobId {
-        let id = JobId(self.core.next_job);
-        self.core.next_job += 1;
         self.core.counters.batches += 1;
-        self.fx.jobs.push(Job {
-            id,
-            engine: engine.id(),
-            space: image.space,
-            context: descriptor.key(),
-            work: batch,
-        });
-        id
+        self.core.hand_out(engine, descriptor, image, batch, self.fx)
     }
 
     fn recall(&mut self, job: JobId) {

@@ -15,6 +15,7 @@
 
 use bitflags::bitflags;
 use mediator::{ContextKey, Reason};
+use serde::{Deserialize, Serialize};
 
 use crate::address::GgttAddress;
 
@@ -24,7 +25,7 @@ pub(crate) const CSB_ENTRIES: u8 = 6;
 const CSB_EMPTY: u8 = 7;
 
 /// A context descriptor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Descriptor(pub(crate) u64);
 
 impl Descriptor {
@@ -51,7 +52,7 @@ impl Descriptor {
     fn valid(self) -> bool {
         self.0 & 1 != 0
     }
-    fn check(self) -> Result<Self, Reason> {
+    pub(crate) fn check(self) -> Result<Self, Reason> {
         let addressing = self.0 >> 3 & 3;
         if addressing != 1 && addressing != 3 {
             return Err(Reason::new(
@@ -77,7 +78,7 @@ impl Descriptor {
 
 bitflags! {
     /// Low dword of a CSB entry: why it was written.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub(crate) struct Switch: u32 {
         const IDLE_TO_ACTIVE = 1 << 0;
         const PREEMPTED = 1 << 1;
@@ -125,7 +126,8 @@ pub(crate) struct Turn {
     pub(crate) next: Next,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct List {
     contexts: [Option<Descriptor>; 2],
     active: usize,
@@ -138,11 +140,14 @@ impl List {
 }
 
 /// The execlists of one engine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Execlists {
     port: [u32; 4],
     written: usize,
+    #[serde(deserialize_with = "Option::deserialize")]
     running: Option<List>,
+    #[serde(deserialize_with = "Option::deserialize")]
     pending: Option<List>,
     csb_write: u8,
     last_switch: Switch,
@@ -159,6 +164,22 @@ impl Execlists {
             csb_write: CSB_EMPTY,
             last_switch: Switch::empty(),
         }
+    }
+
+    /// Whether submissions could have brought the lists here. What can't be is said.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.written >= self.port.len() || self.csb_write > CSB_EMPTY {
+            return Err("its submission port or status buffer can't be so".to_owned());
+        }
+        for list in self.running.iter().chain(&self.pending) {
+            if list.current().is_none() {
+                return Err("an execlist has no context that is next".to_owned());
+            }
+            for descriptor in list.contexts.iter().flatten() {
+                descriptor.check().map_err(|why| why.to_string())?;
+            }
+        }
+        Ok(())
     }
 
     /// The CSB's write pointer, as the status pointer register shows it.

@@ -9,11 +9,12 @@ use std::io;
 use mediator::memory::SharedPages;
 use mediator::{GuestAddress, Mappable};
 
+use super::saved::Words;
 use crate::address::GgttAddress;
 use crate::gtt::GgttEntry;
 
 /// Entries in the table: 4 GiB of addresses in pages of 4 KiB.
-const ENTRIES: usize = 1 << 20;
+pub(crate) const ENTRIES: usize = 1 << 20;
 /// Where the table begins in BAR0.
 pub(crate) const IN_BAR0: u64 = 8 << 20;
 /// The table in BAR0, all of it.
@@ -60,6 +61,21 @@ impl Ggtt {
     pub(crate) fn translate(&self, at: GgttAddress) -> Option<GuestAddress> {
         let entry = GgttEntry(self.0.load_u64((at.0 >> 12).checked_mul(8)?)?);
         entry.present().then(|| GuestAddress(entry.address().0 | at.0 & 0xFFF))
+    }
+
+    /// The entries that are not zero.
+    pub(crate) fn words(&self) -> Words {
+        Words::collect(self.0.words().into_iter().map(|(at, word)| ((at / 8) as u32, word)))
+    }
+
+    /// These entries and no others.
+    pub(crate) fn load(&mut self, words: &Words) {
+        self.0.clear();
+        for (index, word) in words.iter() {
+            let at = u64::from(index) * 8;
+            self.0.store_u32(at, word as u32);
+            self.0.store_u32(at + 4, (word >> 32) as u32);
+        }
     }
 
     /// Forgets all entries, and gives their memory back.

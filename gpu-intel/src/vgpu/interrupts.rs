@@ -7,6 +7,8 @@
 //!
 //! All state is in the register file. Source: SKL PRM vol 2c (Gen8 interrupt layout), i915's Gen8 interrupt handler.
 
+use serde::{Deserialize, Serialize};
+
 use super::display::plugged;
 use super::registers::RegisterFile;
 use crate::engine::Engine;
@@ -102,12 +104,18 @@ fn engine_place(engine: Engine) -> (u32, u32) {
 }
 
 /// The interrupt line's level: what must be remembered to see its rising edge.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Line {
     high: bool,
 }
 
 impl Line {
+    /// Whether the guest has something to answer.
+    pub(crate) fn is_high(self) -> bool {
+        self.high
+    }
+
     /// Records `event`. Returns whether the MSI is due.
     pub(crate) fn raise(&mut self, registers: &mut RegisterFile, event: Event) -> bool {
         let (group, bit) = event.place();

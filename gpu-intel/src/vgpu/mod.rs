@@ -23,6 +23,7 @@ mod pci;
 mod registers;
 mod ring;
 mod rom;
+mod saved;
 #[cfg(test)]
 mod tests;
 mod zero_pages;
@@ -32,8 +33,8 @@ use std::time::Duration;
 
 use mediator::memory::SharedPages;
 use mediator::{
-    Effects, GuestRam, JobEnd, JobId, Mappable, Place, Plug, Reason, Region, RegionInfo, Reset,
-    ScanOut, Time, UnknownAccess, VirtualGpu,
+    Effects, GuestRam, Job, JobEnd, JobId, Mappable, Place, Plug, Reason, Region, RegionInfo,
+    Reset, RestoreError, SaveError, Saved, ScanOut, Time, UnknownAccess, VirtualGpu,
 };
 
 pub use self::config::{Aperture, Presence, VgpuConfig};
@@ -79,6 +80,9 @@ pub struct Vgpu {
     config: PciConfig,
     rom: Vec<u8>,
     platform: Platform,
+    presence: Presence,
+    /// What the guest's CPU was given of the GGTT.
+    offered: Aperture,
     regions: [RegionInfo; 5],
     /// Size of BAR2.
     aperture: u64,
@@ -96,6 +100,8 @@ impl Vgpu {
             Presence::Bare => config.aperture.bytes().max(LEAST_BARE),
         };
         Ok(Self {
+            presence: config.presence,
+            offered: config.aperture,
             core: Core::new(config, ram)?,
             engines: std::array::from_fn(|_| EngineState::new()),
             config: PciConfig::new(platform, aperture, rom::SIZE as u32),
@@ -532,6 +538,19 @@ impl VirtualGpu<Batch> for Vgpu {
         if kind == Reset::Disconnect {
             self.core.counters = core::Counters::default();
         }
+    }
+
+    fn save(&self, out: &[Job<Batch>], _: &mut Effects<Batch>) -> Result<Saved, SaveError> {
+        self.saved(out)
+    }
+
+    fn restore(
+        &mut self,
+        saved: &Saved,
+        ahead: Duration,
+        fx: &mut Effects<Batch>,
+    ) -> Result<(), RestoreError> {
+        self.become_saved(saved, ahead, fx)
     }
 
     fn unknown_accesses(&self) -> Vec<UnknownAccess> {

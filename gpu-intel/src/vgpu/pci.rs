@@ -69,6 +69,17 @@ impl PciConfig {
         config
     }
 
+    /// All bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// This with `bytes` in it, if they can be.
+    pub(crate) fn holding(mut self, bytes: &[u8]) -> Option<Self> {
+        self.write(0, bytes);
+        (self.bytes == bytes).then_some(self)
+    }
+
     /// Reads; bytes behind the end are zero.
     pub(crate) fn read(&self, offset: u64, to: &mut [u8]) {
         for (byte, at) in to.iter_mut().zip(offset..) {

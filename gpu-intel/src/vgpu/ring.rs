@@ -16,7 +16,8 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use mediator::{JobEnd, JobId, Reason, Time};
+use mediator::{JobEnd, JobId, Reason, SaveError, Time};
+use serde::{Deserialize, Serialize};
 
 use super::context::ContextImage;
 use super::execlist::{Descriptor, Execlists};
@@ -58,6 +59,119 @@ impl EngineState {
     }
 }
 
+/// An [`EngineState`] as plain data.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SavedEngine {
+    lists: Execlists,
+    #[serde(deserialize_with = "Option::deserialize")]
+    active: Option<SavedActive>,
+    hung: bool,
+    waiting: bool,
+    #[serde(deserialize_with = "Option::deserialize")]
+    held_interrupt: Option<Time>,
+}
+
+/// An [`Active`] as plain data. What it has on silicon is there as the rest that silicon gave back.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedActive {
+    descriptor: Descriptor,
+    image: ContextImage,
+    began: Time,
+    commands: Vec<u32>,
+    next: usize,
+    executed: usize,
+    inserted: usize,
+    #[serde(deserialize_with = "Option::deserialize")]
+    interrupted: Option<Position>,
+    arbitration: bool,
+    outstanding: Vec<SavedBatch>,
+    /// The streamer's own.
+    set_predicate: u8,
+    allows_arbitration: bool,
+    fresh: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedBatch {
+    start: PpgttAddress,
+    #[serde(deserialize_with = "Option::deserialize")]
+    return_to: Option<PpgttAddress>,
+    restore: bool,
+    rest: bool,
+    origin: Origin,
+    behind: usize,
+    deferred: Vec<Range<usize>>,
+    preemptible: bool,
+    recalled: bool,
+}
+
+impl EngineState {
+    /// As plain data. `left` knows what is left of a job that is out.
+    pub(crate) fn saved<'a>(
+        &self,
+        left: &impl Fn(JobId) -> Option<&'a Batch>,
+    ) -> Result<SavedEngine, SaveError> {
+        Ok(SavedEngine {
+            lists: self.lists.clone(),
+            active: self.active.as_ref().map(|active| active.saved(left)).transpose()?,
+            hung: self.hung,
+            waiting: self.waiting,
+            held_interrupt: self.held_interrupt,
+        })
+    }
+
+    /// The engine that was saved; `hand_out` hands its batches out again, and recalls those for which it is told so.
+    pub(crate) fn restored(
+        engine: Engine,
+        saved: SavedEngine,
+        hand_out: &mut impl FnMut(Descriptor, &ContextImage, Batch, bool) -> JobId,
+    ) -> Self {
+        Self {
+            lists: saved.lists,
+            active: saved.active.map(|active| Active::restored(engine, active, hand_out)),
+            hung: saved.hung,
+            waiting: saved.waiting,
+            held_interrupt: saved.held_interrupt,
+        }
+    }
+}
+
+impl SavedEngine {
+    /// Whether a guest could have brought the engine here. What can't be is said.
+    pub(crate) fn check(&self, engine: Engine) -> Result<(), String> {
+        self.lists.check()?;
+        match &self.active {
+            Some(active) => active.check(engine),
+            None if self.waiting => Err("it waits and runs nothing".to_owned()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl SavedActive {
+    fn check(&self, engine: Engine) -> Result<(), String> {
+        let descriptor = self.descriptor.check().map_err(|why| why.to_string())?;
+        let within = |range: &Range<usize>| range.start <= range.end && range.end <= self.next;
+        let batch = |batch: &SavedBatch| {
+            let origin = match batch.origin {
+                Origin::Command(at) => at,
+                Origin::Interrupted(_) => 0,
+            };
+            batch.deferred.iter().all(within) && origin.max(batch.behind) <= self.next
+        };
+        let possible = self.image.is_possible(descriptor, engine)
+            && self.next.max(self.inserted) <= self.commands.len()
+            && self.executed <= 2 * BUDGET
+            && self.outstanding.len() <= DEPTH
+            && self.outstanding.iter().all(batch)
+            && self.set_predicate <= 0xF;
+        if possible { Ok(()) } else { Err("it runs a context that can't be so".to_owned()) }
+    }
+}
+
 /// A batch on silicon, and the commands behind it that wait for its fence.
 #[derive(Debug)]
 struct Outstanding {
@@ -72,7 +186,7 @@ struct Outstanding {
 }
 
 /// Where a batch came from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum Origin {
     /// The command at this place.
     Command(usize),
@@ -169,6 +283,81 @@ impl Active {
             streamer: Streamer::new(engine, true),
             fresh,
         }
+    }
+
+    fn saved<'a>(
+        &self,
+        left: &impl Fn(JobId) -> Option<&'a Batch>,
+    ) -> Result<SavedActive, SaveError> {
+        let batch = |out: &Outstanding| {
+            let left = left(out.job).ok_or_else(|| {
+                SaveError::Device(format!("nobody knows what is left of {:?}", out.job))
+            })?;
+            Ok(SavedBatch {
+                start: left.start,
+                return_to: left.return_to,
+                restore: left.restore,
+                rest: left.rest,
+                // From there it goes on if it is recalled before it has begun again.
+                origin: match left.rest {
+                    true => Origin::Interrupted(Position {
+                        at: left.start.0,
+                        return_to: left.return_to.map(|at| at.0),
+                    }),
+                    false => out.origin,
+                },
+                behind: out.behind,
+                deferred: out.deferred.clone(),
+                preemptible: out.preemptible,
+                recalled: out.recalled,
+            })
+        };
+        Ok(SavedActive {
+            descriptor: self.descriptor,
+            image: self.image.clone(),
+            began: self.began,
+            commands: self.commands.clone(),
+            next: self.next,
+            executed: self.executed,
+            inserted: self.inserted,
+            interrupted: self.interrupted,
+            arbitration: self.arbitration,
+            outstanding: self.outstanding.iter().map(batch).collect::<Result<_, _>>()?,
+            set_predicate: self.streamer.set_predicate,
+            allows_arbitration: self.streamer.arbitration,
+            fresh: self.fresh,
+        })
+    }
+
+    fn restored(
+        engine: Engine,
+        saved: SavedActive,
+        hand_out: &mut impl FnMut(Descriptor, &ContextImage, Batch, bool) -> JobId,
+    ) -> Self {
+        let SavedActive { descriptor, image, commands, began, .. } = saved;
+        let mut active = Self::new(engine, descriptor, image, commands, &[], began);
+        (active.next, active.executed, active.fresh) = (saved.next, saved.executed, saved.fresh);
+        (active.inserted, active.interrupted) = (saved.inserted, saved.interrupted);
+        active.arbitration = saved.arbitration;
+        active.streamer.set_predicate = saved.set_predicate;
+        active.streamer.arbitration = saved.allows_arbitration;
+        for saved in saved.outstanding {
+            let SavedBatch { origin, behind, deferred, preemptible, recalled, .. } = saved;
+            let return_to = saved.return_to.map(|at| at.0);
+            let batch = active.batch(Position { at: saved.start.0, return_to });
+            let batch = Batch { restore: saved.restore, rest: saved.rest, ..batch };
+            let job = hand_out(descriptor, &active.image, batch, recalled);
+            let out = Outstanding { job, origin, behind, deferred, preemptible, recalled };
+            active.outstanding.push_back(out);
+        }
+        active
+    }
+
+    /// A batch of this context.
+    fn batch(&self, position: Position) -> Batch {
+        let return_to = position.return_to.map(PpgttAddress);
+        let image = self.image.pages.clone();
+        Batch { image, return_to, save: true, ..Batch::new(PpgttAddress(position.at)) }
     }
 
     /// Appends commands that the guest added. What is done already is forgotten once nothing refers to it.
@@ -377,13 +566,8 @@ impl Active {
     }
 
     fn hand_out(&mut self, origin: Origin, position: Position, host: &mut dyn Host) {
-        let work = Batch {
-            start: PpgttAddress(position.at),
-            return_to: position.return_to.map(PpgttAddress),
-            image: self.image.pages.clone(),
-            restore: !self.fresh || !self.outstanding.is_empty(),
-            save: true,
-        };
+        let restore = !self.fresh || !self.outstanding.is_empty();
+        let work = Batch { restore, ..self.batch(position) };
         let job = host.submit(self.streamer.engine, self.descriptor, &self.image, work);
         self.outstanding.push_back(Outstanding {
             job,

@@ -6,14 +6,16 @@ use crate::silicon::{BATCH_POSITION, Position};
 
 const BAR0: Region = Region::Bar(0);
 
-struct Machine {
-    ram: GuestRam,
-    vgpu: Vgpu,
-    driver: Option<Driver>,
-    jobs: Vec<JobId>,
-    cancelled: Vec<JobId>,
-    recalled: Vec<JobId>,
-    interrupts: usize,
+pub(super) struct Machine {
+    pub(super) ram: GuestRam,
+    pub(super) vgpu: Vgpu,
+    pub(super) driver: Option<Driver>,
+    pub(super) jobs: Vec<JobId>,
+    /// All that were ever handed out.
+    pub(super) handed_out: Vec<Job<Batch>>,
+    pub(super) cancelled: Vec<JobId>,
+    pub(super) recalled: Vec<JobId>,
+    pub(super) interrupts: usize,
     failed: Vec<Reason>,
 }
 
@@ -22,48 +24,54 @@ fn config() -> VgpuConfig {
 }
 
 impl Machine {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let ram = GuestRam::anonymous(MEMORY).unwrap();
-        let vgpu = Vgpu::new(config(), ram.clone()).unwrap();
-        let mut machine = Self {
-            ram,
-            vgpu,
-            driver: None,
-            jobs: Vec::new(),
-            cancelled: Vec::new(),
-            recalled: Vec::new(),
-            interrupts: 0,
-            failed: Vec::new(),
-        };
+        let mut machine = Self::without_driver(ram);
         let driver =
             Driver::start(machine.ram.clone(), &mut |at, value| machine.write(at, value)).unwrap();
         machine.driver = Some(driver);
         machine
     }
 
-    fn act(&mut self, call: impl FnOnce(&mut Vgpu, &mut Effects<Batch>)) {
+    pub(super) fn without_driver(ram: GuestRam) -> Self {
+        let vgpu = Vgpu::new(config(), ram.clone()).unwrap();
+        Self {
+            ram,
+            vgpu,
+            driver: None,
+            jobs: Vec::new(),
+            handed_out: Vec::new(),
+            cancelled: Vec::new(),
+            recalled: Vec::new(),
+            interrupts: 0,
+            failed: Vec::new(),
+        }
+    }
+
+    pub(super) fn act(&mut self, call: impl FnOnce(&mut Vgpu, &mut Effects<Batch>)) {
         let mut fx = Effects::at(Time(1_000_000));
         call(&mut self.vgpu, &mut fx);
         self.jobs.extend(fx.jobs.iter().map(|job| job.id));
+        self.handed_out.extend(fx.jobs);
         self.cancelled.extend(fx.cancel);
         self.recalled.extend(fx.recall);
         self.interrupts += fx.interrupts.len();
         self.failed.extend(fx.failed);
     }
 
-    fn write(&mut self, at: u64, value: u32) {
+    pub(super) fn write(&mut self, at: u64, value: u32) {
         self.act(|vgpu, fx| {
             vgpu.write(Place { region: BAR0, offset: at }, &value.to_le_bytes(), fx);
         });
     }
 
-    fn read(&mut self, at: u64) -> u32 {
+    pub(super) fn read(&mut self, at: u64) -> u32 {
         let mut bytes = [0; 4];
         self.act(|vgpu, fx| vgpu.read(Place { region: BAR0, offset: at }, &mut bytes, fx));
         u32::from_le_bytes(bytes)
     }
 
-    fn submit(&mut self, engine: Engine) -> u32 {
+    pub(super) fn submit(&mut self, engine: Engine) -> u32 {
         let mut driver = self.driver.take().unwrap();
         let seqno = driver.submit(engine, FREE, &mut |at, value| self.write(at, value)).unwrap();
         self.driver = Some(driver);
@@ -76,12 +84,12 @@ impl Machine {
         self.driver = Some(driver);
     }
 
-    fn finish(&mut self, end: JobEnd) {
+    pub(super) fn finish(&mut self, end: JobEnd) {
         let job = self.jobs.remove(0);
         self.act(|vgpu, fx| vgpu.finished(job, end, fx));
     }
 
-    fn completed(&self, engine: Engine) -> u32 {
+    pub(super) fn completed(&self, engine: Engine) -> u32 {
         self.driver.as_ref().unwrap().completed(engine).unwrap()
     }
 }

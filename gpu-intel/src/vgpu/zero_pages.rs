@@ -63,6 +63,30 @@ impl ZeroPages {
             }
         }
     }
+
+    /// The words of 64 bits that are not zero, and their indices, in order.
+    pub(crate) fn words(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
+        let is_touched = |page: &usize| {
+            self.touched.get(page / 64).is_some_and(|bits| bits >> (page % 64) & 1 != 0)
+        };
+        let touched = (0..self.bytes.len().div_ceil(PAGE)).filter(is_touched);
+        let words = touched.flat_map(|page| page * (PAGE / 8)..(page + 1) * (PAGE / 8));
+        words.map(|index| (index as u32, self.get_u64(index * 8))).filter(|(_, word)| *word != 0)
+    }
+
+    /// Sets the 64-bit word with this index; nothing behind the end.
+    pub(crate) fn set_word(&mut self, index: u32, word: u64) {
+        let at = index as usize * 8;
+        self.set_u32(at, word as u32);
+        self.set_u32(at + 4, (word >> 32) as u32);
+    }
+
+    fn get_u64(&self, at: usize) -> u64 {
+        self.bytes
+            .get(at..)
+            .and_then(<[u8]>::first_chunk)
+            .map_or(0, |word| u64::from_le_bytes(*word))
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::protocol::{Envelope, MAX_REPLY, Reply, Request, VERSION, VmReport, VmSummary};
+use crate::MAX_STATE;
 
 /// How long the daemon may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -117,6 +118,42 @@ impl Client {
         self.order(Request::Unplug { vm: vm.to_owned() })
     }
 
+    /// Stops the GPU of `vm` and returns its state: see [`Request::Save`].
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn save(&mut self, vm: &str) -> Result<Vec<u8>, ClientError> {
+        match self.ask(Request::Save { vm: vm.to_owned() })? {
+            Reply::Saved { bytes, .. } if bytes <= MAX_STATE => {
+                let mut state = vec![0; bytes];
+                self.stream.read_exact(&mut state)?;
+                Ok(state)
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Lets the GPU of `vm` go on: see [`Request::Resume`].
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn resume(&mut self, vm: &str) -> Result<(), ClientError> {
+        self.order(Request::Resume { vm: vm.to_owned() })
+    }
+
+    /// Restores a state into `vm`. It has at most [`MAX_STATE`] bytes.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn restore(&mut self, vm: &str, state: &[u8]) -> Result<(), ClientError> {
+        self.send(Request::Restore { vm: vm.to_owned(), bytes: state.len() })?;
+        self.stream.get_mut().write_all(state)?;
+        match self.receive()? {
+            Reply::Done => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     fn order(&mut self, request: Request) -> Result<(), ClientError> {
         match self.ask(request)? {
             Reply::Done => Ok(()),
@@ -125,10 +162,18 @@ impl Client {
     }
 
     fn ask(&mut self, request: Request) -> Result<Reply, ClientError> {
+        self.send(request)?;
+        self.receive()
+    }
+
+    fn send(&mut self, request: Request) -> Result<(), ClientError> {
         let envelope = Envelope { version: VERSION, request };
         let mut line = serde_json::to_vec(&envelope).map_err(nonsense)?;
         line.push(b'\n');
-        self.stream.get_mut().write_all(&line)?;
+        Ok(self.stream.get_mut().write_all(&line)?)
+    }
+
+    fn receive(&mut self) -> Result<Reply, ClientError> {
         let mut answer = Vec::new();
         (&mut self.stream).take(MAX_REPLY as u64).read_until(b'\n', &mut answer)?;
         if answer.last() != Some(&b'\n') {

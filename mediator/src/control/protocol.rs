@@ -1,7 +1,7 @@
 //! What goes over the control socket: one JSON object a line, requests one way, replies the other.
 //!
 //! A request carries the version that the client speaks. A screenshot's reply line is followed by the picture's bytes,
-//! as many as the line says.
+//! as many as the line says; so is a saved state's, and the request to restore one.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -63,6 +63,23 @@ pub enum Request {
         /// The VM's name.
         vm: String,
     },
+    /// Stops a VM's GPU and saves its state. The GPU stands still from then on.
+    Save {
+        /// The VM's name.
+        vm: String,
+    },
+    /// Lets a GPU go on that stands still since it was saved.
+    Resume {
+        /// The VM's name.
+        vm: String,
+    },
+    /// Restores a state. Its bytes follow the line.
+    Restore {
+        /// The VM's name.
+        vm: String,
+        /// How many.
+        bytes: usize,
+    },
 }
 
 /// The answer.
@@ -88,6 +105,13 @@ pub enum Reply {
         /// The file's size in bytes.
         bytes: usize,
     },
+    /// To [`Request::Save`]. The state follows the line.
+    Saved {
+        /// The VM's name.
+        vm: String,
+        /// The state's size in bytes.
+        bytes: usize,
+    },
     /// It is done.
     Done,
     /// It can't be done.
@@ -105,6 +129,8 @@ pub enum State {
     Waiting,
     /// Its VMM is connected.
     Connected,
+    /// Its VMM is connected, and its GPU stands still since it was saved.
+    Paused,
     /// It is cut off from the GPU until its next device reset.
     Quarantined {
         /// The rule that was broken.

@@ -18,7 +18,7 @@ use super::protocol::{
 use super::screenshot;
 use super::shares::Shares;
 use crate::socket::SocketFile;
-use crate::{Clock, Details, NoAnswer, Plug, Region, UnknownAccess, VmHandle, VmState};
+use crate::{Clock, Details, MAX_STATE, NoAnswer, Plug, Region, UnknownAccess, VmHandle, VmState};
 
 /// Clients at a time.
 const CLIENTS: usize = 8;
@@ -44,6 +44,8 @@ struct Shared {
     shares: Mutex<Shares>,
     /// Pictures are large: one at a time.
     camera: Mutex<()>,
+    /// And so may states be.
+    archive: Mutex<()>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -59,6 +61,7 @@ impl ControlServer {
             vms: Mutex::new(vms),
             shares: Mutex::default(),
             camera: Mutex::default(),
+            archive: Mutex::default(),
         });
         let body = {
             let shared = Arc::clone(&shared);
@@ -149,15 +152,19 @@ fn serve(shared: &Shared, stream: &UnixStream) -> io::Result<()> {
         }
         let whole = line.last() == Some(&b'\n');
         let (reply, attached) = if whole {
-            answer(shared, &line)
+            answer(shared, &line, &mut input)?
         } else {
             refusal(format!("a request of more than {MAX_REQUEST} bytes"))
         };
         let mut text = serde_json::to_vec(&reply)?;
         text.push(b'\n');
         let mut output = stream;
-        output.write_all(&text)?;
-        output.write_all(&attached)?;
+        let told = output.write_all(&text).and_then(|()| output.write_all(&attached));
+        if let (Err(_), Reply::Saved { vm, .. }) = (&told, &reply) {
+            // Nobody has the state, nor knows that the GPU stands still.
+            on_vm(shared, vm, |vm| done(vm.resume().map(drop)));
+        }
+        told?;
         if !whole {
             return Ok(());
         }
@@ -171,16 +178,25 @@ fn refusal(message: impl Into<String>) -> Answer {
     (Reply::Error { message: message.into() }, Vec::new())
 }
 
-fn answer(shared: &Shared, line: &[u8]) -> Answer {
+/// The answer to the request in `line`; `input` has what follows the line.
+fn answer(shared: &Shared, line: &[u8], input: &mut impl Read) -> io::Result<Answer> {
     let envelope: Envelope = match serde_json::from_slice(line) {
         Ok(envelope) => envelope,
-        Err(error) => return refusal(format!("not a request: {error}")),
+        Err(error) => return Ok(refusal(format!("not a request: {error}"))),
     };
     if envelope.version != VERSION {
         let theirs = envelope.version;
-        return refusal(format!("version {theirs} of the protocol; this daemon speaks {VERSION}"));
+        let message = format!("version {theirs} of the protocol; this daemon speaks {VERSION}");
+        return Ok(refusal(message));
     }
-    match envelope.request {
+    if let Request::Restore { vm, bytes } = &envelope.request {
+        return restore(shared, vm, *bytes, input);
+    }
+    Ok(carry_out(shared, envelope.request))
+}
+
+fn carry_out(shared: &Shared, request: Request) -> Answer {
+    match request {
         Request::List => {
             let vms = lock(&shared.vms).clone();
             let vms = vms.iter().map(|vm| summary(shared, vm, &details(vm))).collect();
@@ -199,7 +215,36 @@ fn answer(shared: &Shared, line: &[u8]) -> Answer {
             on_vm(shared, &vm, |vm| done(vm.plug(Plug::In(edid))))
         }
         Request::Unplug { vm } => on_vm(shared, &vm, |vm| done(vm.plug(Plug::Out))),
+        Request::Save { vm } => on_vm(shared, &vm, |vm| {
+            let _one_at_a_time = lock(&shared.archive);
+            match vm.save() {
+                Ok(state) => (Reply::Saved { vm: vm.name().to_owned(), bytes: state.len() }, state),
+                Err(error) => refusal(error.to_string()),
+            }
+        }),
+        Request::Resume { vm } => on_vm(shared, &vm, |vm| match vm.resume() {
+            Ok(true) => (Reply::Done, Vec::new()),
+            Ok(false) => refusal("the VM's GPU doesn't stand still"),
+            Err(error) => refusal(error.to_string()),
+        }),
+        Request::Restore { .. } => refusal("a state must follow"),
     }
+}
+
+/// Restores the state that follows the request. Memory is taken as its bytes come.
+fn restore(shared: &Shared, vm: &str, bytes: usize, input: &mut impl Read) -> io::Result<Answer> {
+    if bytes > MAX_STATE {
+        // What follows is not read, so nothing more can be said.
+        let message = format!("a state of {bytes} bytes; none has more than {MAX_STATE}");
+        return Err(io::Error::new(ErrorKind::InvalidData, message));
+    }
+    let mut state = Vec::new();
+    input.take(bytes as u64).read_to_end(&mut state)?;
+    let _one_at_a_time = lock(&shared.archive);
+    Ok(on_vm(shared, vm, |vm| match vm.restore(&state) {
+        Ok(()) => (Reply::Done, Vec::new()),
+        Err(error) => refusal(error.to_string()),
+    }))
 }
 
 fn done(result: Result<(), NoAnswer>) -> Answer {
@@ -273,6 +318,7 @@ fn state(state: VmState) -> State {
     match state {
         VmState::Waiting => State::Waiting,
         VmState::Connected => State::Connected,
+        VmState::Paused => State::Paused,
         VmState::Quarantined(why) => {
             State::Quarantined { rule: why.rule.to_owned(), detail: why.detail.into_owned() }
         }

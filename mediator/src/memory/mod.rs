@@ -41,6 +41,8 @@ pub use shared::SharedPages;
 
 use region::Region;
 
+use crate::saved::MappedRange;
+
 /// Bytes in a page: the grain of mappings and of dirty pages.
 pub const PAGE: u64 = 4096;
 
@@ -278,6 +280,21 @@ impl GuestRam {
         let old = self.regions.memory().into_inner();
         lock.replace(Regions::new());
         await_readers(old, Instant::now() + UNMAP_PATIENCE)
+    }
+
+    /// What is mapped where, in order of addresses; ranges that touch are one.
+    pub(crate) fn layout(&self) -> Vec<MappedRange> {
+        let mut layout: Vec<MappedRange> = Vec::new();
+        for region in self.regions.memory().iter() {
+            let (at, bytes, writable) = (region.start_addr().0, region.len(), region.writable());
+            match layout.last_mut() {
+                Some(last) if last.at + last.bytes == at && last.writable == writable => {
+                    last.bytes += bytes;
+                }
+                _ => layout.push(MappedRange { at, bytes, writable }),
+            }
+        }
+        layout
     }
 
     /// Bytes mapped now.

@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::FallocateFlags;
+use rustix::fs::{FallocateFlags, SeekFrom};
 use vm_memory::{AtomicAccess, Bytes, GuestMemoryRegion, MemoryRegionAddress};
 
 use super::region::Region;
@@ -89,6 +89,29 @@ impl SharedPages {
         word.load(0, Ordering::Acquire).ok()
     }
 
+    /// The words of 64 bits that are not zero, each with its bytes from the part's start, in order. What was never
+    /// touched is not looked at, and takes no memory.
+    #[must_use]
+    pub fn words(&self) -> Vec<(u64, u64)> {
+        let Mappable { offset: start, len, .. } = self.0.part;
+        let end = start.saturating_add(len);
+        // Where a seek leaves the file is nobody's business: its VMM has the same file, and may seek too.
+        let seek = |to| rustix::fs::seek(&self.0.file, to);
+        let mut words = Vec::new();
+        let mut at = start;
+        while let Ok(data) = seek(SeekFrom::Data(at)) {
+            let hole = seek(SeekFrom::Hole(data)).unwrap_or(end).min(end);
+            let places = (data.max(at)..hole).step_by(size_of::<u64>()).map(|at| at - start);
+            let word = |at| self.load_u64(at).filter(|word| *word != 0).map(|word| (at, word));
+            words.extend(places.filter_map(word));
+            if hole <= at {
+                break;
+            }
+            at = hole;
+        }
+        words
+    }
+
     /// All zeros again, and the memory goes back to the host. What the guest stores meanwhile may stay.
     pub fn clear(&self) {
         let end = self.0.part.offset.saturating_add(self.0.part.len);
@@ -156,6 +179,18 @@ mod tests {
         assert_eq!(pages.allocated(), 2 * PAGE);
         pages.clear();
         assert_eq!((pages.load_u32(0), pages.allocated()), (Some(0), PAGE));
+    }
+
+    #[test]
+    fn words_are_found_without_touching_what_was_never_touched() {
+        let pages = SharedPages::new(PART).unwrap();
+        assert_eq!(pages.words(), []);
+        rustix::io::pwrite(pages.file(), &[0xFF; 8], 0).unwrap();
+        for at in [8, PAGE + 4, 7 * PAGE + 4088] {
+            pages.store_u32(at, 3);
+        }
+        let words = [(8, 3), (PAGE, 3 << 32), (7 * PAGE + 4088, 3)];
+        assert_eq!((pages.words(), pages.allocated()), (words.to_vec(), 4 * PAGE));
     }
 
     #[test]

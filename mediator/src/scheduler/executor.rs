@@ -13,9 +13,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam_channel::Sender;
+
 use super::fair::FairQueue;
-use super::{EngineCounters, Pinned, Residency, Weight};
-use crate::vm::MailboxSender;
+use super::recall::Recall;
+use super::{EngineCounters, Pinned, Recalled, Residency, Weight};
+use crate::vm::{Mail, MailboxSender};
 use crate::{
     EngineId, Fence, Job, JobEnd, JobId, Outcome, Reason, Silicon, SiliconError, Ticket, Time, VmId,
 };
@@ -57,6 +60,9 @@ pub(crate) enum Order<W: Send + 'static> {
     Cancel { vm: VmId, job: JobId },
     /// A job is to come back to its device, even unfinished.
     Recall { vm: VmId, job: JobId },
+    /// All jobs of a VM that was admitted are wanted back. Its thread hears of the answer by [`Mail::Recalled`], and
+    /// submits nothing before.
+    RecallAll { vm: VmId, reply: Sender<Recalled<W>> },
     /// What a VM's thread orders, with a receipt that is gone when the order is carried out.
     Counted { order: Box<Self>, receipt: Arc<()> },
     /// Silicon answered.
@@ -129,6 +135,8 @@ pub(crate) struct Executor<W: Send + 'static> {
     slots: VecDeque<Slot<W>>,
     /// Killed jobs that silicon did not let go of in time. What they use stays open until it does.
     abandoned: Vec<Slot<W>>,
+    /// VMs that stand still soon.
+    recalls: BTreeMap<VmId, Recall<W>>,
 }
 
 impl<W: Send + 'static> Executor<W> {
@@ -145,6 +153,7 @@ impl<W: Send + 'static> Executor<W> {
             queue: FairQueue::new(),
             slots: VecDeque::new(),
             abandoned: Vec::new(),
+            recalls: BTreeMap::new(),
         }
     }
 
@@ -166,6 +175,7 @@ impl<W: Send + 'static> Executor<W> {
             }
             Order::Cancel { vm, job } => self.cancel(vm, job, now),
             Order::Recall { vm, job } => self.recall(vm, job),
+            Order::RecallAll { vm, reply } => self.recall_all(vm, reply),
             Order::Counted { order, receipt: _receipt } => self.handle(*order, now),
             Order::Fence { generation, fence } => self.fence(generation, fence, now),
         }
@@ -178,6 +188,7 @@ impl<W: Send + 'static> Executor<W> {
         self.begin(now);
         self.end_overlong(now);
         self.end_slice(now);
+        self.answer_recalls();
     }
 
     /// When [`pump`](Self::pump) has to be called even if nothing else happens.
@@ -192,6 +203,7 @@ impl<W: Send + 'static> Executor<W> {
     fn admit(&mut self, member: Arc<Member<W>>, now: Time) {
         let vm = member.vm;
         self.kill_slots(vm, now);
+        self.recalls.remove(&vm);
         let waiting = self.queue.clear(vm);
         self.discard(vm, waiting);
         self.queue.admit(vm, member.weight);
@@ -200,6 +212,7 @@ impl<W: Send + 'static> Executor<W> {
 
     fn dismiss(&mut self, vm: VmId, now: Time) {
         self.kill_slots(vm, now);
+        self.recalls.remove(&vm);
         let waiting = self.queue.remove(vm);
         self.discard(vm, waiting);
         self.members.remove(&vm);
@@ -249,10 +262,65 @@ impl<W: Send + 'static> Executor<W> {
             self.settle();
         } else if let Some(waiting) = self.queue.take(vm, |waiting| waiting.id() == job) {
             let end = match waiting {
+                Waiting::New { job, .. } if self.silicon.is_rest(&job.work) => JobEnd::Suspended,
                 Waiting::New { .. } => JobEnd::Withdrawn,
                 Waiting::Kept { .. } => recall_preempted(&*self.silicon, self.engine, vm, job),
             };
             self.tell(&member, job, end);
+        }
+    }
+
+    // Recalls of all that a VM has.
+
+    fn recall_all(&mut self, vm: VmId, reply: Sender<Recalled<W>>) {
+        let mut recall = Recall::new(reply);
+        let wanted = |slot: &&Slot<W>| slot.member.vm == vm && slot.killed.is_none();
+        let on_silicon: Vec<_> = self.slots.iter().filter(wanted).map(|slot| slot.job).collect();
+        on_silicon.iter().for_each(|job| recall.expect(*job));
+        // The last one first, so that none can run, and end, when the one before it is back.
+        for job in on_silicon.into_iter().rev() {
+            self.silicon.preempt_job(self.engine, vm, job);
+        }
+        for waiting in self.queue.clear(vm) {
+            match waiting {
+                Waiting::New { job, .. } => recall.take(job),
+                Waiting::Kept { job, pin, .. } => match self.take_back(vm, job, &pin) {
+                    Ok(job) => recall.take(job),
+                    Err(end) => self.lose(vm, job, end),
+                },
+            }
+        }
+        self.recalls.insert(vm, recall);
+    }
+
+    /// Takes a preempted job back from silicon.
+    fn take_back(&self, vm: VmId, id: JobId, pin: &Pinned<W>) -> Result<Job<W>, JobEnd> {
+        let work = survive(|| self.silicon.take_back(self.engine, vm, id));
+        let (space, context) = pin.name();
+        work.map(|work| Job { id, engine: self.engine, space, context, work })
+            .map_err(|error| JobEnd::Fault(Reason::new("silicon/recall", error.to_string())))
+    }
+
+    /// A job of which nothing is left ends.
+    fn lose(&self, vm: VmId, job: JobId, end: JobEnd) {
+        if let Some(member) = self.members.get(&vm) {
+            self.tell(member, job, end);
+        }
+    }
+
+    /// Answers what is complete: silicon has none of the VM's jobs, wanted or not.
+    fn answer_recalls(&mut self) {
+        let busy = |slots: &VecDeque<Slot<W>>, vm| slots.iter().any(|slot| slot.member.vm == vm);
+        let done: Vec<_> =
+            self.recalls.keys().copied().filter(|vm| !busy(&self.slots, *vm)).collect();
+        for vm in done {
+            let stuck = self.abandoned.iter().any(|slot| slot.member.vm == vm).then(unresponsive);
+            if let Some(recall) = self.recalls.remove(&vm) {
+                recall.answer(self.engine, stuck);
+            }
+            if let Some(member) = self.members.get(&vm) {
+                member.mailbox.send(Mail::Recalled);
+            }
         }
     }
 
@@ -364,12 +432,24 @@ impl<W: Send + 'static> Executor<W> {
                     if let Some(counters) = self.counters(&member) {
                         counters.preempted();
                     }
-                    let kept = Waiting::Kept { job, pin, used: before.saturating_add(used) };
-                    let _ = self.queue.push_front(vm, kept, now);
+                    self.keep(vm, job, pin, before.saturating_add(used), now);
                 }
             }
         }
         self.settle();
+    }
+
+    /// A preempted job waits for its next turn, or goes back to its VM.
+    fn keep(&mut self, vm: VmId, job: JobId, pin: Pinned<W>, used: Duration, now: Time) {
+        if !self.recalls.contains_key(&vm) {
+            let _ = self.queue.push_front(vm, Waiting::Kept { job, pin, used }, now);
+            return;
+        }
+        match (self.take_back(vm, job, &pin), self.recalls.get_mut(&vm)) {
+            (Ok(job), Some(recall)) => recall.take(job),
+            (Err(end), _) => self.lose(vm, job, end),
+            (Ok(_), None) => {}
+        }
     }
 
     /// Delivers ends, each after the ends of what its VM had handed out before.
@@ -476,15 +556,14 @@ impl<W: Send + 'static> Executor<W> {
             let ran = slot.running.map_or(Duration::ZERO, |since| now.since(since));
             self.queue.charge(slot.member.vm, ran);
             log::warn!("{:?} of {:?}: silicon does not let go of it", slot.job, slot.member.vm);
-            let why = Reason::new("silicon/unresponsive", "silicon did not stop a killed job");
-            self.deliver(&slot, JobEnd::Killed(why));
+            self.deliver(&slot, JobEnd::Killed(unresponsive()));
             self.abandoned.push(slot);
         }
     }
 }
 
 /// A panic in silicon is a failure of the call.
-fn survive(call: impl FnOnce() -> Result<(), SiliconError>) -> Result<(), SiliconError> {
+fn survive<R>(call: impl FnOnce() -> Result<R, SiliconError>) -> Result<R, SiliconError> {
     catch_unwind(AssertUnwindSafe(call))
         .unwrap_or_else(|_| Err(SiliconError::Lost("its driver panicked".to_owned())))
 }
@@ -514,6 +593,10 @@ fn forget<W: Send + 'static>(
     if first {
         silicon.kill(engine, slot.member.vm, slot.job, cancelled());
     }
+}
+
+fn unresponsive() -> Reason {
+    Reason::new("silicon/unresponsive", "silicon did not stop a killed job")
 }
 
 fn cancelled() -> Reason {

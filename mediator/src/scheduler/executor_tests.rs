@@ -106,8 +106,9 @@ impl Rig {
     fn ends(&self, vm: usize) -> Vec<(JobId, JobEnd)> {
         let mailbox = &self.vms[vm].0;
         std::iter::from_fn(|| mailbox.take())
-            .map(|mail| match mail {
-                Mail::Ended { job, end, .. } => (job, end),
+            .filter_map(|mail| match mail {
+                Mail::Ended { job, end, .. } => Some((job, end)),
+                Mail::Recalled => None,
                 other => panic!("{other:?}"),
             })
             .collect()
@@ -363,6 +364,15 @@ fn silicon_that_does_not_let_go_costs_its_job_only() {
         fn recall(&self, _: EngineId, _: VmId, _: JobId) -> Option<JobEnd> {
             None
         }
+        fn preempt_job(&self, _: EngineId, _: VmId, _: JobId) {}
+        fn take_back(
+            &self,
+            _: EngineId,
+            _: VmId,
+            _: JobId,
+        ) -> Result<Duration, crate::SiliconError> {
+            Err(crate::SiliconError::Unknown("job"))
+        }
         fn kill(&self, _: EngineId, _: VmId, _: JobId, _: Reason) {}
     }
 
@@ -446,4 +456,43 @@ proptest! {
             prop_assert_eq!(rig.ends(victim), vec![(job, JobEnd::Done)]);
         }
     }
+}
+
+fn recall_all(rig: &mut Rig, vm: usize) -> Receiver<Recalled<Duration>> {
+    let (reply, answer) = crossbeam_channel::bounded(1);
+    rig.executor.handle(Order::RecallAll { vm: VmId(vm as u32), reply }, rig.now);
+    rig.settle();
+    answer
+}
+
+#[test]
+fn recalled_jobs_come_back_in_order_and_can_be_submitted_again() {
+    let mut rig = Rig::new(&[100, 100]);
+    let jobs: Vec<_> = (0..4).map(|_| rig.submit(0, 100 * MS)).collect();
+    let other = rig.submit(1, 5 * MS);
+    rig.run(MS);
+    let back = recall_all(&mut rig, 0).try_recv().unwrap().jobs.unwrap();
+    assert_eq!(back.iter().map(|job| job.id).collect::<Vec<_>>(), jobs);
+    assert!(rig.executor.slots.iter().all(|slot| slot.member.vm != VmId(0)));
+    rig.run(50 * MS);
+    assert_eq!((rig.ends(0), rig.ends(1)), (vec![], vec![(other, JobEnd::Done)]));
+    for job in back {
+        rig.executor.handle(Order::Submit { vm: VmId(0), job }, rig.now);
+    }
+    rig.run(Duration::from_secs(1));
+    let ended: Vec<_> = rig.ends(0).into_iter().map(|(job, _)| job).collect();
+    assert_eq!(ended, jobs);
+}
+
+#[test]
+fn a_recall_waits_for_killed_jobs_and_a_reset_ends_it() {
+    let mut rig = Rig::new(&[100]);
+    rig.submit(0, 100 * MS);
+    rig.run(MS);
+    let answer = recall_all(&mut rig, 0);
+    assert_eq!(answer.try_recv().unwrap().jobs.unwrap().len(), 1);
+    // Nothing is left: the answer comes at once.
+    assert!(recall_all(&mut rig, 0).try_recv().unwrap().jobs.unwrap().is_empty());
+    rig.admit(0, 100, 1);
+    assert!(rig.executor.recalls.is_empty());
 }

@@ -13,10 +13,12 @@ mod counters;
 mod dispatch;
 mod executor;
 mod fair;
+mod recall;
 mod residency;
 
 pub use counters::{EngineCounters, EngineUsage};
 pub(crate) use dispatch::Dispatch;
 pub(crate) use executor::{Executor, Member, Order};
 pub use fair::{FairQueue, Weight};
+pub(crate) use recall::Recalled;
 pub(crate) use residency::{Pinned, Residency};

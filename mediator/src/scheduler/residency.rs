@@ -166,6 +166,11 @@ impl<W: Send + 'static> Pinned<W> {
     pub(crate) fn context(&self) -> ContextId {
         self.context
     }
+
+    /// What the guest calls the space and the context.
+    pub(crate) fn name(&self) -> (SpaceRoot, ContextKey) {
+        (self.name.0, self.name.1)
+    }
 }
 
 impl<W: Send + 'static> Drop for Pinned<W> {

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -31,10 +30,9 @@ pub struct NullSilicon<W> {
     limits: Limits,
     length: Length<W>,
     pace: Pace,
-    engines: Arc<[Engine]>,
+    engines: Arc<[Engine<W>]>,
     ids: AtomicU64,
     open: Mutex<Open>,
-    work: PhantomData<fn(W)>,
 }
 
 /// What is open.
@@ -44,33 +42,40 @@ struct Open {
     contexts: HashMap<ContextId, SpaceId>,
 }
 
-#[derive(Debug, Default)]
-struct Engine {
-    line: Mutex<Line>,
+struct Engine<W> {
+    line: Mutex<Line<W>>,
     changed: Condvar,
 }
 
 /// The jobs of an engine.
-#[derive(Debug, Default)]
-struct Line {
+struct Line<W> {
     now: Time,
-    jobs: VecDeque<Held>,
-    kept: HashMap<(VmId, JobId), Duration>,
+    jobs: VecDeque<Held<W>>,
+    /// Preempted jobs, and how long each still takes.
+    kept: HashMap<(VmId, JobId), (W, Duration)>,
     stop: bool,
 }
 
-#[derive(Debug)]
-struct Held {
+struct Held<W> {
     ticket: Ticket,
+    work: W,
     left: Duration,
     began: Time,
     /// Whether it ran before, and was preempted.
     resumed: bool,
 }
 
-impl Line {
-    fn push(&mut self, ticket: Ticket, left: Duration, resumed: bool) {
-        self.jobs.push_back(Held { ticket, left, began: self.now, resumed });
+impl<W> Engine<W> {
+    fn new() -> Self {
+        let (jobs, kept) = (VecDeque::new(), HashMap::new());
+        let line = Line { now: Time::default(), jobs, kept, stop: false };
+        Self { line: Mutex::new(line), changed: Condvar::new() }
+    }
+}
+
+impl<W> Line<W> {
+    fn push(&mut self, ticket: Ticket, work: W, left: Duration, resumed: bool) {
+        self.jobs.push_back(Held { ticket, work, left, began: self.now, resumed });
     }
 
     /// When the running job ends.
@@ -95,12 +100,20 @@ impl Line {
         }
     }
 
-    fn preempt(&mut self) {
-        let Some(job) = self.jobs.pop_front() else { return };
-        let left = job.left.saturating_sub(self.now.since(job.began));
-        self.kept.insert((job.ticket.vm(), job.ticket.job()), left);
-        job.ticket.answer(Outcome::Preempted, job.began, self.now);
-        self.begin_next();
+    /// Preempts the job at `index`; the first one runs.
+    fn preempt(&mut self, index: usize) {
+        let Some(job) = self.jobs.remove(index) else { return };
+        let began = if index == 0 { job.began } else { self.now };
+        let left = job.left.saturating_sub(self.now.since(began));
+        self.kept.insert((job.ticket.vm(), job.ticket.job()), (job.work, left));
+        job.ticket.answer(Outcome::Preempted, began, self.now);
+        if index == 0 {
+            self.begin_next();
+        }
+    }
+
+    fn position(&self, vm: VmId, job: JobId) -> Option<usize> {
+        self.jobs.iter().position(|held| held.ticket.vm() == vm && held.ticket.job() == job)
     }
 
     /// There is no context that could keep the rest: a job that has begun runs to its end.
@@ -108,8 +121,7 @@ impl Line {
         if self.kept.remove(&(vm, job)).is_some() {
             return Some(JobEnd::Suspended);
         }
-        let is_it = |held: &Held| held.ticket.vm() == vm && held.ticket.job() == job;
-        let index = self.jobs.iter().position(is_it).filter(|&index| index > 0)?;
+        let index = self.position(vm, job).filter(|&index| index > 0)?;
         if let Some(held) = self.jobs.remove(index) {
             let end = if held.resumed { JobEnd::Suspended } else { JobEnd::Withdrawn };
             held.ticket.answer(Outcome::Ended(end), self.now, self.now);
@@ -119,8 +131,7 @@ impl Line {
 
     fn kill(&mut self, vm: VmId, job: JobId, why: Reason) {
         self.kept.remove(&(vm, job));
-        let is_it = |held: &Held| held.ticket.vm() == vm && held.ticket.job() == job;
-        let Some(index) = self.jobs.iter().position(is_it) else { return };
+        let Some(index) = self.position(vm, job) else { return };
         if let Some(held) = self.jobs.remove(index) {
             let began = if index == 0 { held.began } else { self.now };
             held.ticket.answer(Outcome::Ended(JobEnd::Killed(why)), began, self.now);
@@ -177,7 +188,7 @@ impl<W: Send + 'static> NullSilicon<W> {
             engine(EngineClass::VideoEnhance, "vecs0"),
         ];
         Self {
-            engines: engines.iter().map(|_| Engine::default()).collect(),
+            engines: engines.iter().map(|_| Engine::new()).collect(),
             limits: Limits {
                 engines,
                 queue_depth: 2,
@@ -189,7 +200,6 @@ impl<W: Send + 'static> NullSilicon<W> {
             pace,
             ids: AtomicU64::new(1),
             open: Mutex::default(),
-            work: PhantomData,
         }
     }
 
@@ -220,12 +230,16 @@ impl<W: Send + 'static> NullSilicon<W> {
         (open.spaces.len(), open.contexts.len())
     }
 
-    fn engine(&self, engine: EngineId) -> Result<&Engine, SiliconError> {
+    fn engine(&self, engine: EngineId) -> Result<&Engine<W>, SiliconError> {
         self.engines.get(usize::from(engine.0)).ok_or(SiliconError::Unknown("engine"))
     }
 
     /// Changes an engine's line at the time now, and wakes its thread.
-    fn change(&self, engine: EngineId, change: impl FnOnce(&mut Line)) -> Result<(), SiliconError> {
+    fn change(
+        &self,
+        engine: EngineId,
+        change: impl FnOnce(&mut Line<W>),
+    ) -> Result<(), SiliconError> {
         let engine = self.engine(engine)?;
         let mut line = lock(&engine.line);
         if let Pace::Real { clock, .. } = &self.pace {
@@ -237,7 +251,7 @@ impl<W: Send + 'static> NullSilicon<W> {
     }
 }
 
-impl Engine {
+impl<W> Engine<W> {
     fn run(&self, clock: Clock) {
         let mut line = lock(&self.line);
         while !line.stop {
@@ -304,18 +318,18 @@ impl<W: Send + 'static> Silicon for NullSilicon<W> {
             return Ok(());
         }
         let length = (self.length)(&work);
-        self.change(engine, |line| line.push(ticket, length, false))
+        self.change(engine, |line| line.push(ticket, work, length, false))
     }
 
     fn preempt(&self, engine: EngineId) {
-        let _ = self.change(engine, Line::preempt);
+        let _ = self.change(engine, |line| line.preempt(0));
     }
 
     fn resume(&self, engine: EngineId, ticket: Ticket) -> Result<(), SiliconError> {
         let mut known = false;
         self.change(engine, |line| {
             match line.kept.remove(&(ticket.vm(), ticket.job())) {
-                Some(left) => line.push(ticket, left, true),
+                Some((work, left)) => line.push(ticket, work, left, true),
                 None => return ticket.spend(),
             }
             known = true;
@@ -327,6 +341,18 @@ impl<W: Send + 'static> Silicon for NullSilicon<W> {
         let mut end = None;
         let _ = self.change(engine, |line| end = line.recall(vm, job));
         end
+    }
+
+    fn preempt_job(&self, engine: EngineId, vm: VmId, job: JobId) {
+        let _ = self.change(engine, |line| {
+            line.position(vm, job).into_iter().for_each(|index| line.preempt(index));
+        });
+    }
+
+    /// The job starts over where it is submitted next.
+    fn take_back(&self, engine: EngineId, vm: VmId, job: JobId) -> Result<W, SiliconError> {
+        let kept = lock(&self.engine(engine)?.line).kept.remove(&(vm, job));
+        kept.map(|(work, _)| work).ok_or(SiliconError::Unknown("preempted job"))
     }
 
     fn kill(&self, engine: EngineId, vm: VmId, job: JobId, why: Reason) {

@@ -5,11 +5,13 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use crate::memory::SharedPages;
+use crate::saved::{Monitor, SavedVm};
 use crate::{
-    Clock, Effects, GuestRam, JobEnd, JobId, Place, Plug, Reason, RegionInfo, Reset, ScanOut, Time,
-    VirtualGpu, VmId,
+    Clock, Effects, GuestRam, Job, JobEnd, JobId, Place, Plug, Reason, RegionInfo, Reset,
+    RestoreError, SaveError, ScanOut, Time, VirtualGpu, VmId,
 };
 
 use super::Details;
@@ -30,6 +32,9 @@ pub struct DeviceSetup {
 pub type DeviceFactory<W> =
     Box<dyn FnMut(DeviceSetup) -> std::io::Result<Box<dyn VirtualGpu<W>>> + Send>;
 
+/// A guest's clock that is later than this was made up: it leaves room for all sums of times.
+const LATEST: Time = Time(1 << 62);
+
 pub(crate) struct Guarded<W> {
     factory: DeviceFactory<W>,
     setup: DeviceSetup,
@@ -39,6 +44,8 @@ pub(crate) struct Guarded<W> {
     quarantine: Option<Reason>,
     /// What the VMM may have mapped.
     shared: Option<SharedPages>,
+    /// How far the guest's clock is ahead of the host's: it came here with a state that was saved later in its life.
+    ahead: Duration,
     /// The monitor as the operator left it, for a device that is built anew: whether it is plugged in, and its EDID if
     /// it isn't the first one.
     plugged: bool,
@@ -58,6 +65,7 @@ impl<W> Guarded<W> {
             regions,
             quarantine: None,
             shared,
+            ahead: Duration::ZERO,
             plugged: true,
             edid: None,
         };
@@ -119,11 +127,15 @@ impl<W> Guarded<W> {
         call: impl FnOnce(&mut dyn VirtualGpu<W>, &mut Effects<W>) -> R,
     ) -> Option<R> {
         let device = self.device.as_mut()?;
+        let host_time = fx.now;
+        fx.now = host_time + self.ahead;
         // The device is dropped when it panics, so nobody sees what state that left.
-        match catch_unwind(AssertUnwindSafe(|| call(&mut **device, fx))) {
+        let answer = catch_unwind(AssertUnwindSafe(|| call(&mut **device, fx)));
+        fx.now = host_time;
+        match answer {
             Ok(answer) => Some(answer),
             Err(panic) => {
-                *fx = Effects::at(fx.now);
+                *fx = Effects::at(host_time);
                 fx.quarantine = Some(Reason::new("internal/panic", message(&*panic)));
                 self.discard();
                 None
@@ -160,8 +172,57 @@ impl<W> Guarded<W> {
         self.observe(fx, |device, fx| device.plug(plug, fx));
     }
 
+    /// The state at `fx`'s time of a device that is not cut off.
+    pub(crate) fn save(
+        &mut self,
+        out: &[Job<W>],
+        fx: &mut Effects<W>,
+    ) -> Result<SavedVm, SaveError> {
+        let saved = self.call(fx, |device, fx| device.save(out, fx));
+        let failed = || SaveError::Device("the device model panicked".to_owned());
+        Ok(SavedVm {
+            program: concat!("vgate ", env!("CARGO_PKG_VERSION")).to_owned(),
+            now: fx.now + self.ahead,
+            memory: self.ram().layout(),
+            monitor: Monitor { plugged: self.plugged, edid: self.edid.clone() },
+            device: saved.unwrap_or_else(|| Err(failed()))?,
+        })
+    }
+
+    /// Becomes what was saved, and leaves quarantine. On an error nothing has changed.
+    pub(crate) fn restore(
+        &mut self,
+        saved: &SavedVm,
+        fx: &mut Effects<W>,
+    ) -> Result<(), RestoreError> {
+        if saved.now > LATEST {
+            return Err(RestoreError::Impossible("it was saved after centuries".to_owned()));
+        }
+        let ahead = saved.now.since(fx.now);
+        if self.device.is_none() {
+            let fresh = build(&mut self.factory, &self.setup).map_err(RestoreError::Failed)?;
+            self.device = Some(fresh);
+            self.hand_over_shared(fx);
+        }
+        let before = std::mem::replace(&mut self.ahead, ahead);
+        let restored = self.observe(fx, |device, fx| device.restore(&saved.device, ahead, fx));
+        let restored = restored.unwrap_or_else(|| {
+            let why = Reason::new("internal/panic", "the device model panicked; see the log");
+            Err(RestoreError::Failed(why))
+        });
+        if restored.is_err() {
+            self.ahead = before;
+            return restored;
+        }
+        self.quarantine = None;
+        self.plugged = saved.monitor.plugged;
+        self.edid.clone_from(&saved.monitor.edid);
+        Ok(())
+    }
+
     pub(crate) fn tick(&mut self, fx: &mut Effects<W>) -> Option<Time> {
-        self.call(fx, |device, fx| device.tick(fx)).flatten()
+        let next = self.call(fx, |device, fx| device.tick(fx)).flatten();
+        next.map(|at| at - self.ahead)
     }
 
     pub(crate) fn scan_out(&mut self, fx: &mut Effects<W>) -> ScanOut {
@@ -197,6 +258,7 @@ impl<W> Guarded<W> {
 
     fn rebuild(&mut self, fx: &mut Effects<W>) {
         *fx = Effects::at(fx.now);
+        self.ahead = Duration::ZERO;
         match build(&mut self.factory, &self.setup) {
             Ok(device) => {
                 self.device = Some(device);

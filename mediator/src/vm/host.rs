@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
+use super::pause::{self, Pause, SaveReply};
 use super::{DeviceFactory, DeviceSetup, Guarded, Mail, Question, VmHandle, VmState};
 use crate::memory::{MapError, MapRequest, MemoryQuota, SealPolicy, SharedPages};
+use crate::saved::SavedVm;
 use crate::scheduler::{Dispatch, Member, Order, Residency};
 use crate::transport::vfio_user::{Device, Interrupt};
 use crate::{
     Clock, Effects, EngineId, GuestAddress, GuestRam, Job, JobEnd, JobId, Place, Reason,
-    RegionInfo, Reset, Silicon, Time, Vector,
+    RegionInfo, Reset, RestoreError, SaveError, Silicon, Time, Vector,
 };
 
 /// How much of the host one VM may have.
@@ -61,6 +63,8 @@ pub(crate) struct Host<W: Send + 'static> {
     /// Counts resets.
     generation: u64,
     connected: bool,
+    /// Set from the order to save on, until the VM runs again.
+    pause: Option<Pause<W>>,
     /// One more of these for each order that an executor has not carried out yet.
     receipt: Arc<()>,
 }
@@ -95,6 +99,7 @@ impl<W: Send + 'static> Host<W> {
             vectors: HashMap::new(),
             generation: 0,
             connected: false,
+            pause: None,
             receipt: Arc::new(()),
         })
     }
@@ -171,6 +176,7 @@ impl<W: Send + 'static> Host<W> {
                     self.call(|device, fx| device.finished(job, end, fx));
                 }
             }
+            Mail::Recalled => self.pause.iter_mut().for_each(Pause::collect),
             Mail::Ask(question) => self.answer(question),
             Mail::Stop => return false,
         }
@@ -197,6 +203,18 @@ impl<W: Send + 'static> Host<W> {
                 self.call(|device, fx| device.plug(plug, fx));
                 let _ = reply.try_send(());
             }
+            Question::Save(reply) => self.stop_to_save(reply),
+            Question::Resume(reply) => {
+                let standing = self.is_standing();
+                if standing {
+                    self.resume();
+                }
+                let _ = reply.try_send(standing);
+            }
+            Question::Restore(saved, reply) => {
+                let restored = self.restore(&saved);
+                let _ = reply.try_send(restored);
+            }
         }
     }
 
@@ -210,8 +228,144 @@ impl<W: Send + 'static> Host<W> {
         if self.device.quarantine().is_none() && vanished {
             self.quarantine(Reason::new("memory/vanished", "guest memory vanished under vgate"));
         }
-        let next = self.call(|device, fx| device.tick(fx));
+        let next = if self.is_standing() { None } else { self.call(|device, fx| device.tick(fx)) };
         if self.refused.is_empty() { next } else { Some(self.around.clock.now()) }
+    }
+
+    // Saving and restoring.
+
+    /// Whether the GPU stands still: what the guest wants of it waits.
+    pub(crate) fn is_standing(&self) -> bool {
+        self.pause.as_ref().is_some_and(Pause::is_standing)
+    }
+
+    /// Whether the GPU is coming to rest.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.pause.as_ref().is_some_and(|pause| !pause.is_standing())
+    }
+
+    /// When [`come_to_rest`](Self::come_to_rest) is to be called even if nothing happens.
+    pub(crate) fn rest_due(&self) -> Option<Time> {
+        self.pause.as_ref().and_then(Pause::until)
+    }
+
+    fn stop_to_save(&mut self, reply: SaveReply) {
+        let refusal = match (self.device.quarantine(), &mut self.pause) {
+            (Some(why), _) => SaveError::Quarantined(why.clone()),
+            _ if !self.connected => SaveError::NotConnected,
+            (None, Some(pause)) if !pause.is_standing() => SaveError::Twice,
+            (None, Some(_)) => {
+                // Nothing has happened since the last time.
+                let _ = reply.try_send(self.save());
+                return;
+            }
+            (None, None) => {
+                let until = self.around.clock.now() + pause::PATIENCE;
+                let engines = self.around.executors.len();
+                let (pause, give_back) = Pause::new(engines, until, reply);
+                self.pause = Some(pause);
+                let vm = self.handle.id();
+                for executor in self.executors() {
+                    self.order(executor, Order::RecallAll { vm, reply: give_back.clone() });
+                }
+                return;
+            }
+        };
+        let _ = reply.try_send(Err(refusal));
+    }
+
+    /// Saves the VM once it has come to rest, or gives up. `silent` says that all that its VMM had sent before it was
+    /// told to is done.
+    pub(crate) fn come_to_rest(&mut self, silent: bool) {
+        let now = self.around.clock.now();
+        let Some(pause) = self.pause.as_mut().filter(|pause| !pause.is_standing()) else { return };
+        let off_silicon = pause.is_off_silicon();
+        let ready = off_silicon && silent && self.refused.is_empty();
+        match (pause.until(), pause.stuck().cloned()) {
+            // Jobs that are on their way back can't be submitted again before they are here.
+            (None, _) if off_silicon => self.resume(),
+            (None, _) => {}
+            (Some(_), Some(why)) if off_silicon => self.give_up(SaveError::Silicon(why)),
+            (Some(until), _) if until <= now => {
+                self.give_up(SaveError::Restless(pause::PATIENCE));
+            }
+            (Some(_), _) if ready => match self.save() {
+                Ok(saved) => self.stand(saved),
+                Err(error) => self.give_up(error),
+            },
+            (Some(_), _) => {}
+        }
+    }
+
+    fn stand(&mut self, saved: SavedVm) {
+        let Some(pause) = &mut self.pause else { return };
+        pause.stand();
+        let reply = pause.take_reply();
+        self.show_state();
+        let told = reply.is_some_and(|reply| reply.try_send(Ok(saved)).is_ok());
+        // Who asked may have lost patience, and doesn't know that the GPU stands still.
+        if !told {
+            self.resume();
+        }
+    }
+
+    fn give_up(&mut self, why: SaveError) {
+        let Some(pause) = &mut self.pause else { return };
+        if let Some(reply) = pause.take_reply() {
+            let _ = reply.try_send(Err(why));
+        }
+        if pause.is_off_silicon() {
+            self.resume();
+        }
+    }
+
+    fn save(&mut self) -> Result<SavedVm, SaveError> {
+        let Some(mut pause) = self.pause.take() else { return Err(SaveError::Overtaken) };
+        let jobs = pause.jobs(|job| self.out.contains_key(&job.id));
+        let saved = self.call(|device, fx| device.save(jobs, fx));
+        // A panic has quarantined the VM: it has no jobs any more.
+        if self.device.quarantine().is_none() {
+            self.pause = Some(pause);
+        }
+        saved
+    }
+
+    fn resume(&mut self) {
+        let Some(pause) = self.pause.take() else { return };
+        let vm = self.handle.id();
+        let (jobs, recalls) = pause.into_parts();
+        for job in jobs {
+            if self.out.contains_key(&job.id)
+                && let Some(executor) = self.around.executors.get(usize::from(job.engine.0))
+            {
+                self.order(executor, Order::Submit { vm, job });
+            }
+        }
+        self.recall(recalls);
+        self.show_state();
+    }
+
+    fn restore(&mut self, saved: &SavedVm) -> Result<(), RestoreError> {
+        if !self.connected {
+            return Err(RestoreError::NotConnected);
+        }
+        if self.ram().faulted() {
+            return Err(RestoreError::Vanished);
+        }
+        if saved.memory != self.ram().layout() {
+            return Err(RestoreError::Memory);
+        }
+        let mut fx = Effects::at(self.around.clock.now());
+        let restored = self.device.restore(saved, &mut fx);
+        if restored.is_ok() {
+            // What was out is the old device's; what is out from now on is the new one's.
+            self.handle.count_reset();
+            self.drop_jobs();
+            self.join();
+        }
+        self.apply(fx);
+        self.show_state();
+        restored
     }
 
     /// The thread ends.
@@ -245,7 +399,19 @@ impl<W: Send + 'static> Host<W> {
         for job in fx.jobs {
             self.submit(job);
         }
-        for job in fx.recall {
+        if let Some(pause) = &mut self.pause {
+            pause.hold_recalls(fx.recall);
+        } else {
+            self.recall(fx.recall);
+        }
+        fx.interrupts.into_iter().for_each(|vector| self.interrupt(vector));
+        if let Some(why) = fx.quarantine {
+            self.quarantine(why);
+        }
+    }
+
+    fn recall(&self, jobs: Vec<JobId>) {
+        for job in jobs {
             if let Some(executor) = self
                 .out
                 .get(&job)
@@ -253,10 +419,6 @@ impl<W: Send + 'static> Host<W> {
             {
                 self.order(executor, Order::Recall { vm: self.handle.id(), job });
             }
-        }
-        fx.interrupts.into_iter().for_each(|vector| self.interrupt(vector));
-        if let Some(why) = fx.quarantine {
-            self.quarantine(why);
         }
     }
 
@@ -294,6 +456,9 @@ impl<W: Send + 'static> Host<W> {
         *depth += 1;
         counters.set_depth(*depth);
         self.out.insert(id, job.engine);
+        if let Some(pause) = &mut self.pause {
+            return pause.hold(job);
+        }
         self.order(executor, Order::Submit { vm: self.handle.id(), job });
     }
 
@@ -342,6 +507,7 @@ impl<W: Send + 'static> Host<W> {
     /// From here on ends of earlier jobs are not the device's any more.
     fn drop_jobs(&mut self) {
         self.generation = self.generation.wrapping_add(1);
+        self.pause = None;
         self.out.clear();
         self.refused.clear();
         self.depths.fill(0);
@@ -377,6 +543,7 @@ impl<W: Send + 'static> Host<W> {
     fn show_state(&self) {
         self.handle.set_state(match self.device.quarantine() {
             Some(why) => VmState::Quarantined(why.clone()),
+            None if self.is_standing() => VmState::Paused,
             None if self.connected => VmState::Connected,
             None => VmState::Waiting,
         });

@@ -9,13 +9,17 @@ use crossbeam_channel::{Receiver, Sender};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::{read, write};
 
-use crate::{GuestRam, JobEnd, JobId, Plug, ScanOut, UnknownAccess};
+use super::pause::SaveReply;
+use crate::saved::SavedVm;
+use crate::{GuestRam, JobEnd, JobId, Plug, RestoreError, ScanOut, UnknownAccess};
 
 /// What a VM's thread is told.
 #[derive(Debug)]
 pub(crate) enum Mail {
     /// A job ended.
     Ended { generation: u64, job: JobId, end: JobEnd },
+    /// An engine has given the VM's jobs back: the answer is where the recall said.
+    Recalled,
     /// Somebody wants to know something. A reply that nobody waits for any more is dropped.
     Ask(Question),
     /// The mediator shuts down.
@@ -33,6 +37,12 @@ pub(crate) enum Question {
     Reset(Sender<()>),
     /// Plug a monitor in or pull it out.
     Plug(Plug, Sender<()>),
+    /// Stop the GPU and save its state.
+    Save(SaveReply),
+    /// Let a GPU that was stopped to be saved go on.
+    Resume(Sender<bool>),
+    /// Restore a state.
+    Restore(Box<SavedVm>, Sender<Result<(), RestoreError>>),
 }
 
 /// What only the device knows.

@@ -9,6 +9,7 @@
 mod guarded;
 mod host;
 mod mailbox;
+mod pause;
 mod status;
 mod thread;
 

@@ -6,8 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Details, Mail, MailboxSender, Question};
-use crate::{EngineCounters, EngineUsage, Plug, Reason, ScanOut, VmId, Weight};
+use crossbeam_channel::{RecvTimeoutError, Sender};
+
+use super::{Details, Mail, MailboxSender, Question, pause};
+use crate::saved::SavedVm;
+use crate::{
+    EngineCounters, EngineUsage, Plug, Reason, RestoreError, SaveError, ScanOut, VmId, Weight,
+};
 
 /// How a VM is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +21,8 @@ pub enum VmState {
     Waiting,
     /// Its VMM is connected.
     Connected,
+    /// Its VMM is connected, and its GPU stands still since it was saved.
+    Paused,
     /// It is cut off from the GPU until its next device reset.
     Quarantined(Reason),
     /// Its thread has ended.
@@ -71,6 +78,9 @@ pub struct NoAnswer(pub Duration);
 
 /// How long a VM's thread may take for an answer. It is never held up by a guest.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a restore may take: the largest state there can be is read within it.
+const RESTORE: Duration = Duration::from_secs(20);
 
 impl VmHandle {
     pub(crate) fn new(
@@ -180,13 +190,55 @@ impl VmHandle {
         self.ask(|reply| Question::Plug(plug, reply))
     }
 
-    fn ask<A>(
+    /// Stops the GPU and returns its state, to be written to a file. What it has on silicon comes back and belongs to
+    /// the state. From then on the GPU stands still, so that the guest's memory stays as it belongs to the state, until
+    /// [`resume`](Self::resume), [`restore`](Self::restore) or a reset. The guest must not run: the VMM stops it before.
+    ///
+    /// # Errors
+    /// [`SaveError`]; then the GPU goes on. [`NoAnswer`] as [`SaveError::Restless`].
+    pub fn save(&self) -> Result<Vec<u8>, SaveError> {
+        let patience = pause::PATIENCE + PATIENCE;
+        self.ask_within(patience, Question::Save)
+            .map_err(|error| match error {
+                RecvTimeoutError::Timeout => SaveError::Restless(patience),
+                RecvTimeoutError::Disconnected => SaveError::Overtaken,
+            })??
+            .encode()
+    }
+
+    /// Lets a GPU go on that stands still since it was saved. Returns whether it did.
+    ///
+    /// # Errors
+    /// [`NoAnswer`] if the VM's thread is too busy, or has ended.
+    pub fn resume(&self) -> Result<bool, NoAnswer> {
+        self.ask(Question::Resume)
+    }
+
+    /// Restores a state that [`save`](Self::save) returned, here or elsewhere. What the VM's GPU was before is gone as
+    /// by a reset, a quarantine too; it goes on at once. The guest's memory must be as it was when the state was saved.
+    ///
+    /// # Errors
+    /// [`RestoreError`]; then the GPU is as it was.
+    pub fn restore(&self, state: &[u8]) -> Result<(), RestoreError> {
+        let saved = Box::new(SavedVm::decode(state)?);
+        self.ask_within(RESTORE, |reply| Question::Restore(saved, reply)).map_err(|_| {
+            let what = format!("no answer of the VM's thread within {RESTORE:?}");
+            RestoreError::Failed(Reason::new("internal/busy", what))
+        })?
+    }
+
+    fn ask<A>(&self, question: impl FnOnce(Sender<A>) -> Question) -> Result<A, NoAnswer> {
+        self.ask_within(PATIENCE, question).map_err(|_| NoAnswer(PATIENCE))
+    }
+
+    fn ask_within<A>(
         &self,
-        question: impl FnOnce(crossbeam_channel::Sender<A>) -> Question,
-    ) -> Result<A, NoAnswer> {
+        patience: Duration,
+        question: impl FnOnce(Sender<A>) -> Question,
+    ) -> Result<A, RecvTimeoutError> {
         let (reply, answer) = crossbeam_channel::bounded(1);
         self.0.mailbox.send(Mail::Ask(question(reply)));
-        answer.recv_timeout(PATIENCE).map_err(|_| NoAnswer(PATIENCE))
+        answer.recv_timeout(patience)
     }
 
     fn judged(&self) -> MutexGuard<'_, Judged> {

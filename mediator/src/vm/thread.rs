@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{Host, Mailbox};
-use crate::transport::vfio_user::{Connection, Disconnect, Listener, Session};
+use crate::transport::vfio_user::{Connection, Disconnect, Listener, Message, Session};
 use crate::{Reason, Time};
 
 /// Messages and mail that are handled in a row before the other is looked at.
@@ -38,6 +38,8 @@ pub(crate) struct VmThread<W: Send + 'static> {
 struct Guest {
     connection: Connection,
     session: Session,
+    /// An access that waits until the GPU goes on.
+    held: Option<Message>,
 }
 
 impl<W: Send + 'static> VmThread<W> {
@@ -66,6 +68,8 @@ impl<W: Send + 'static> VmThread<W> {
 
     /// One round: wait, then do what is due. Returns whether to go on.
     fn turn(&mut self) -> bool {
+        // What a VMM sent before somebody wanted the VM saved is there once this round's wait is over.
+        let stopping = self.host.is_stopping();
         let due = self.host.tick();
         let Events { bell, caller, readable, writable, gone } = self.wait(due);
         self.backlog = false;
@@ -95,6 +99,7 @@ impl<W: Send + 'static> VmThread<W> {
                 }
             }
         }
+        self.host.come_to_rest(stopping && !self.backlog);
         if caller {
             self.let_in();
         }
@@ -110,7 +115,8 @@ impl<W: Send + 'static> VmThread<W> {
         let left = if self.backlog && !ahead {
             Some(Duration::ZERO)
         } else {
-            due.into_iter().chain(wake).chain(catch_up).min().map(|at| at.since(now))
+            let rest = self.host.rest_due();
+            due.into_iter().chain(wake).chain(catch_up).chain(rest).min().map(|at| at.since(now))
         };
         let timeout = left.map(|left| Timespec {
             tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
@@ -120,9 +126,13 @@ impl<W: Send + 'static> VmThread<W> {
         let mut fds = vec![PollFd::from_borrowed_fd(self.mailbox.bell(), PollFlags::IN)];
         let wanted = if paused || ahead { PollFlags::empty() } else { PollFlags::IN };
         fds.push(PollFd::new(&self.listener, wanted));
-        if let Some(Guest { connection, .. }) = &self.guest {
+        if let Some(Guest { connection, held, .. }) = &self.guest {
             let out = if connection.wants_write() { PollFlags::OUT } else { PollFlags::empty() };
-            let wanted = if ahead { PollFlags::empty() } else { PollFlags::IN | out };
+            let wanted = match held {
+                _ if ahead => PollFlags::empty(),
+                Some(_) if self.host.is_standing() => out,
+                _ => PollFlags::IN | out,
+            };
             fds.push(PollFd::new(connection, wanted));
         }
         // Interrupted by a signal: nothing is ready, and the next round comes at once.
@@ -155,7 +165,8 @@ impl<W: Send + 'static> VmThread<W> {
             Ok(Some(connection)) => match self.host.connected() {
                 Ok(()) => {
                     log::info!("{}: a VMM is connected", self.host.handle().name());
-                    self.guest = Some(Guest { connection, session: Session::default() });
+                    self.guest =
+                        Some(Guest { connection, session: Session::default(), held: None });
                 }
                 Err(error) => self.turn_away(&error),
             },
@@ -206,7 +217,13 @@ impl Guest {
             if host.is_ahead() {
                 return Ok(true);
             }
-            let Some(message) = self.connection.next_message()? else { return Ok(false) };
+            let held = self.held.take();
+            let next = if held.is_some() { held } else { self.connection.next_message()? };
+            let Some(message) = next else { return Ok(false) };
+            if host.is_standing() && message.is_guest_access() {
+                self.held = Some(message);
+                return Ok(false);
+            }
             if let Some(answer) = self.session.handle(message, host)? {
                 self.connection.send(answer)?;
             }

@@ -13,8 +13,9 @@ use mediator::memory::{SealPolicy, SharedPages};
 use mediator::transport::vfio_user::client::Client;
 use mediator::{
     Clock, ContextKey, DeviceSetup, Effects, EngineId, GuestAddress, Job, JobEnd, JobId, Mappable,
-    Mediator, NullSilicon, Place, Plane, Plug, Quotas, Reason, Region, RegionInfo, Reset, ScanOut,
-    SpaceRoot, Time, UnknownAccess, Vector, VirtualGpu, VmConfig, VmHandle, VmState, Weight,
+    Mediator, NullSilicon, Place, Plane, Plug, Quotas, Reason, Region, RegionInfo, Reset,
+    RestoreError, SaveError, Saved, ScanOut, SpaceRoot, Time, UnknownAccess, Vector, VirtualGpu,
+    VmConfig, VmHandle, VmState, Weight,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -36,6 +37,8 @@ pub mod register {
     pub const SHARED: u64 = 0x24;
     /// Written: cancels all jobs.
     pub const CANCEL: u64 = 0x1c;
+    /// Written: the device can't be saved any more.
+    pub const SHY: u64 = 0x24;
 }
 
 /// A job's length in microseconds.
@@ -52,6 +55,7 @@ struct Toy {
     peek: GuestAddress,
     plug: Plug,
     shared: Option<SharedPages>,
+    shy: bool,
 }
 
 const REGIONS: [RegionInfo; 2] = [
@@ -61,6 +65,28 @@ const REGIONS: [RegionInfo; 2] = [
 
 /// The part of BAR 0 that VMMs may map.
 pub const SHARED: Mappable = Mappable { bar: 0, offset: 0x1000, len: 0x2000 };
+/// What is saved of it.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ToyState {
+    jobs: Vec<Work>,
+    done: u32,
+    peek: u64,
+}
+
+impl Toy {
+    fn submit(&mut self, work: Work, fx: &mut Effects<Work>) {
+        self.next += 1;
+        self.out.push(JobId(self.next));
+        fx.jobs.push(Job {
+            id: JobId(self.next),
+            engine: EngineId(0),
+            space: SpaceRoot { levels: 4, entries: [0x1000, 0, 0, 0] },
+            context: ContextKey(1),
+            work,
+        });
+    }
+}
 
 impl VirtualGpu<Work> for Toy {
     fn regions(&self) -> &[RegionInfo] {
@@ -95,19 +121,12 @@ impl VirtualGpu<Work> for Toy {
         let value = u32::from_le_bytes(from.try_into().unwrap_or_default());
         match at.offset {
             register::SUBMIT => {
-                self.next += 1;
-                self.out.push(JobId(self.next));
-                fx.jobs.push(Job {
-                    id: JobId(self.next),
-                    engine: EngineId(0),
-                    space: SpaceRoot { levels: 4, entries: [0x1000, 0, 0, 0] },
-                    context: ContextKey(1),
-                    work: value,
-                });
+                self.submit(value, fx);
             }
             register::PANIC => panic!("as the test wants it"),
             register::PEEK => self.peek = GuestAddress(value.into()),
             register::CRIME => fx.quarantine = Some(Reason::new("toy/crime", "a crime")),
+            register::SHY => self.shy = true,
             register::CANCEL => fx.cancel.append(&mut self.out),
             _ => fx.failed.push(Reason::new("toy/register", "no such register")),
         }
@@ -161,6 +180,33 @@ impl VirtualGpu<Work> for Toy {
     fn reset(&mut self, _: Reset, fx: &mut Effects<Work>) {
         fx.cancel.append(&mut self.out);
         (self.done, self.faults, self.killed) = (0, 0, 0);
+    }
+
+    fn save(&self, out: &[Job<Work>], _: &mut Effects<Work>) -> Result<Saved, SaveError> {
+        if self.shy {
+            return Err(SaveError::Device("it is shy".into()));
+        }
+        let jobs: Vec<_> = out.iter().map(|job| job.work).collect();
+        assert_eq!(jobs.len(), self.out.len(), "{out:?}");
+        let state = ToyState { jobs, done: self.done, peek: self.peek.0 };
+        Saved::new("a toy".into(), 1, &state)
+    }
+
+    fn restore(
+        &mut self,
+        saved: &Saved,
+        _: Duration,
+        fx: &mut Effects<Work>,
+    ) -> Result<(), RestoreError> {
+        let state: ToyState = saved.open("a toy", 1)?;
+        if state.done == u32::MAX {
+            return Err(RestoreError::Impossible("so much was never done".into()));
+        }
+        fx.cancel.append(&mut self.out);
+        (self.done, self.faults, self.killed) = (state.done, 0, 0);
+        self.peek = GuestAddress(state.peek);
+        state.jobs.into_iter().for_each(|work| self.submit(work, fx));
+        Ok(())
     }
 
     fn unknown_accesses(&self) -> Vec<UnknownAccess> {
@@ -223,6 +269,7 @@ impl World {
                 peek,
                 plug,
                 shared: None,
+                shy: false,
             }))
         };
         self.mediator.add_vm(config, toy).unwrap()

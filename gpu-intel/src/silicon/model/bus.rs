@@ -1,6 +1,7 @@
 //! What an unprivileged batch can touch on the model.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mediator::Clock;
 
@@ -15,6 +16,8 @@ pub(super) struct BatchBus {
     pub(super) memory: Memory,
     pub(super) registers: Registers,
     pub(super) clock: Clock,
+    /// How far the guest's clock is ahead.
+    pub(super) ahead: Duration,
     pub(super) counters: Arc<Counters>,
 }
 
@@ -62,7 +65,7 @@ impl Bus for BatchBus {
 
     /// 12 MHz.
     fn timestamp(&mut self) -> u64 {
-        let nanoseconds = u128::from(self.clock.now().0);
+        let nanoseconds = u128::from((self.clock.now() + self.ahead).0);
         (nanoseconds * 12 / 1000) as u64 & ((1 << 36) - 1)
     }
 

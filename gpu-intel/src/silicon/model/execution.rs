@@ -11,6 +11,7 @@ use super::counters::Counters;
 use super::memory::Memory;
 use super::registers::Registers;
 use super::stop::Stop;
+use crate::address::PpgttAddress;
 use crate::command::opcode;
 use crate::command::streamer::{Fault, Step, Streamer};
 use crate::command::{self, length};
@@ -75,11 +76,17 @@ impl Execution {
             at: batch.start.truncated().0 & !3,
             return_to: batch.return_to.map(|at| at.truncated().0 & !3),
             interruptible: true,
+            bus: BatchBus {
+                memory,
+                registers: Registers::new(engine),
+                clock,
+                ahead: batch.ahead,
+                counters,
+            },
             batch,
             started: false,
             streamer: Streamer::new(engine, false),
             setup: Setup::default(),
-            bus: BatchBus { memory, registers: Registers::new(engine), clock, counters },
             fetched_at: 0,
             fetched: Vec::new(),
         }
@@ -99,6 +106,11 @@ impl Execution {
     /// Whether anything of it has been executed.
     pub(super) fn has_begun(&self) -> bool {
         self.started
+    }
+
+    /// Whether its context holds what is left of it even if nothing of it has been executed here.
+    pub(super) fn is_rest(&self) -> bool {
+        self.batch.rest
     }
 
     /// Leaves all that is left of it in its context, for a later job to go on with.
@@ -155,6 +167,17 @@ impl Execution {
                 std::thread::yield_now();
             }
         }
+    }
+
+    /// What is left, as work that can be submitted again.
+    pub(super) fn into_rest(mut self) -> Result<Batch, Reason> {
+        if self.started {
+            self.suspend()?;
+            self.batch.start = PpgttAddress(self.at);
+            self.batch.return_to = self.return_to.map(PpgttAddress);
+            (self.batch.restore, self.batch.rest) = (true, true);
+        }
+        Ok(self.batch)
     }
 
     fn save(&mut self, position: Option<Position>) -> Result<(), Fault> {

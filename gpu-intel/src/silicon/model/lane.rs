@@ -14,6 +14,7 @@ use super::counters::Counters;
 use super::execution::{Execution, Pause};
 use super::stop::Stop;
 use crate::engine::Engine;
+use crate::silicon::Batch;
 
 /// A wait that is over soon should not cost a nap; a long one should not cost a core.
 const SPINS: u32 = 64;
@@ -147,6 +148,33 @@ impl Lane {
         None
     }
 
+    /// See [`Silicon::preempt_job`](mediator::Silicon::preempt_job).
+    pub(super) fn preempt_job(&self, vm: VmId, job: JobId) {
+        let mut state = self.shared.state();
+        if state.running.as_ref().is_some_and(|running| (running.vm, running.job) == (vm, job)) {
+            self.shared.stop.preempt.store(true, Ordering::Relaxed);
+            return;
+        }
+        let queued = state.queue.iter().position(|q| (q.ticket.vm(), q.ticket.job()) == (vm, job));
+        let Some(Queued { execution, ticket }) = queued.and_then(|index| state.queue.remove(index))
+        else {
+            return;
+        };
+        state.preempted.push(Preempted { vm, job, execution });
+        drop(state);
+        let now = self.clock.now();
+        ticket.answer(Outcome::Preempted, now, now);
+    }
+
+    pub(super) fn take_back(&self, vm: VmId, job: JobId) -> Result<Batch, SiliconError> {
+        let mut state = self.shared.state();
+        let index = state.preempted.iter().position(|p| (p.vm, p.job) == (vm, job));
+        let index = index.ok_or(SiliconError::Unknown("preempted job"))?;
+        let execution = state.preempted.swap_remove(index).execution;
+        drop(state);
+        execution.into_rest().map_err(|why| SiliconError::Unstorable(why.to_string()))
+    }
+
     pub(super) fn kill(&self, vm: VmId, job: JobId, why: Reason) {
         let mut state = self.shared.state();
         if let Some(running) = &mut state.running
@@ -197,7 +225,7 @@ impl Drop for Lane {
 /// How a job ends that is not to go on here.
 fn suspend(execution: &mut Execution) -> JobEnd {
     if !execution.has_begun() {
-        return JobEnd::Withdrawn;
+        return if execution.is_rest() { JobEnd::Suspended } else { JobEnd::Withdrawn };
     }
     execution.suspend().map_or_else(JobEnd::Fault, |()| JobEnd::Suspended)
 }

@@ -216,6 +216,20 @@ impl Silicon for Model {
         self.lane(engine).ok()?.recall(vm, job)
     }
 
+    fn preempt_job(&self, engine: EngineId, vm: VmId, job: JobId) {
+        if let Ok(lane) = self.lane(engine) {
+            lane.preempt_job(vm, job);
+        }
+    }
+
+    fn take_back(&self, engine: EngineId, vm: VmId, job: JobId) -> Result<Batch, SiliconError> {
+        self.lane(engine)?.take_back(vm, job)
+    }
+
+    fn is_rest(&self, work: &Batch) -> bool {
+        work.rest
+    }
+
     fn kill(&self, engine: EngineId, vm: VmId, job: JobId, why: Reason) {
         if let Ok(lane) = self.lane(engine) {
             lane.kill(vm, job, why);

@@ -90,7 +90,7 @@ impl Host {
 
 fn batch(start: u32) -> Batch {
     let start = PpgttAddress(u64::from(start));
-    Batch { start, return_to: None, image: Vec::new(), restore: false, save: false }
+    Batch::new(start)
 }
 
 fn end(fence: &Receiver<Fence>) -> JobEnd {
@@ -256,6 +256,44 @@ fn a_preempted_job_can_be_killed() {
     host.model.kill(Engine::Render.id(), VM, job, Reason::new("test/kill", ""));
     let (ticket, _fence) = Host::ticket(job);
     assert!(host.model.resume(Engine::Render.id(), ticket).is_err());
+}
+
+#[test]
+fn jobs_that_are_taken_back_go_on_elsewhere_with_their_state() {
+    let host = Host::new();
+    let engine = Engine::Render;
+    let context = host.context(engine);
+    let image = vec![GuestAddress(IMAGE), GuestAddress(IMAGE + 0x1000)];
+    // Stopped in a batch of the second level, with a value in R0.
+    let nested = [&wait_for(DATA, 1)[..], &[END]].concat();
+    host.write(BATCH + 0x1000, &nested);
+    let store_r0 = [0x1200_0002, 0x2600, DATA + 4, 0];
+    let jump = [0x18c0_0101, BATCH + 0x1000, 0];
+    host.write(BATCH, &[&[0x1100_0001, 0x2600, 77], &jump[..], &store_r0, &[END]].concat());
+    let work = Batch { image, save: true, ..batch(BATCH) };
+    let (first, running) = host.try_submit(engine, context, work).unwrap();
+    host.write(BATCH + 0x2000, &[END]);
+    let (second, queued) = host.try_submit(engine, context, batch(BATCH + 0x2000)).unwrap();
+    assert!(running.recv_timeout(Duration::from_millis(50)).is_err());
+
+    for (job, fence) in [(second, queued), (first, running)] {
+        assert!(host.model.take_back(engine.id(), VM, job).is_err(), "silicon has it");
+        host.model.preempt_job(engine.id(), VM, job);
+        assert_eq!(fence.recv_timeout(LONG).unwrap().outcome, Outcome::Preempted);
+    }
+    let back = host.model.take_back(engine.id(), VM, second).unwrap();
+    assert_eq!(back, batch(BATCH + 0x2000), "it had not begun");
+    let rest = host.model.take_back(engine.id(), VM, first).unwrap();
+    assert_eq!(
+        host.model.take_back(engine.id(), VM, first),
+        Err(SiliconError::Unknown("preempted job"))
+    );
+    assert!(rest.return_to.is_some() && rest.restore && rest.rest);
+
+    host.write(DATA, &[1]);
+    let context = host.context(engine);
+    assert_eq!(end(&host.try_submit(engine, context, rest).unwrap().1), JobEnd::Done);
+    assert_eq!(host.read(DATA + 4), 77);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! Link training succeeds at once: the lane status always says that the link is up.
 //! Source: VESA DisplayPort 1.2 (AUX syntax, DPCD map), SKL PRM vol 2c (DDI_AUX_CTL, DDI_AUX_DATA).
 
+use serde::{Deserialize, Serialize};
+
 use crate::vgpu::registers::RegisterFile;
 
 /// DDI_AUX_CTL of port A; the next ports' follow 0x100 bytes apart.
@@ -28,6 +30,9 @@ const EDID_ADDRESS: u32 = 0x50;
 /// Which pair of 128-byte blocks is read.
 const SEGMENT_ADDRESS: u32 = 0x30;
 
+/// The base block and three more, in bytes: what [`display::Edid`] takes.
+const LONGEST_EDID: usize = 512;
+
 /// DPCD: capabilities of the sink. Revision 1.2, 5.4 Gb/s, four lanes with enhanced framing, no spread spectrum.
 const CAPABILITIES: &[u8] = &[0x12, 0x14, 0x84, 0x00, 0x01, 0x00, 0x01, 0x00, 0x02, 0x00];
 /// DPCD from 0x200: one sink; all lanes locked and aligned, sink in sync.
@@ -43,7 +48,8 @@ pub(crate) fn is_side_band(at: u32) -> bool {
 }
 
 /// The monitor.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Sink {
     edid: Vec<u8>,
     /// Where in the EDID the next I2C read begins, and in which segment.
@@ -56,6 +62,11 @@ pub(super) struct Sink {
 impl Sink {
     pub(super) fn new(edid: Vec<u8>) -> Self {
         Self { edid, at: 0, segment: 0, link: [0; 0x20], power: 1 }
+    }
+
+    /// Whether the EDID can be one.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        if self.edid.len() > LONGEST_EDID { Err("the EDID is too long") } else { Ok(()) }
     }
 
     /// Unplugged and plugged in again.

@@ -12,6 +12,7 @@ mod planes;
 use std::time::Duration;
 
 use mediator::{Plug, ScanOut, Time};
+use serde::{Deserialize, Serialize};
 
 pub(crate) use self::aux::is_side_band;
 
@@ -67,17 +68,20 @@ fn pipe_at(pipe: u8) -> u32 {
 }
 
 /// A pipe that is switched on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Running {
     since: Time,
     period: Duration,
     /// Frames that have been reported by interrupt, or were not worth reporting.
     reported: u64,
+    #[serde(deserialize_with = "Option::deserialize")]
     update: Option<Update>,
 }
 
 /// An update that the driver may be about to write, or writes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Update {
     /// The frame that it is for.
     frame: u64,
@@ -174,8 +178,10 @@ impl Running {
 }
 
 /// A pipe: its clock, and the planes whose new surface waits for the next vblank (bit 3: the cursor).
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Pipe {
+    #[serde(deserialize_with = "Option::deserialize")]
     running: Option<Running>,
     flips: u8,
     /// Frames of earlier runs, so that the counter never goes back.
@@ -201,7 +207,8 @@ impl Pipe {
 }
 
 /// The display's state beside its registers.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Display {
     pipes: [Pipe; 3],
     sink: Sink,
@@ -219,6 +226,19 @@ impl Display {
             plugged: true,
             side_band: [None; 4],
         }
+    }
+
+    /// Whether a guest and an operator could have brought the display here. What can't be is said.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        let mut running = self.pipes.iter().filter_map(|pipe| pipe.running);
+        if running.any(|running| !(FASTEST..=SLOWEST).contains(&running.period)) {
+            return Err("a pipe's frames are too short or too long");
+        }
+        let mut updates = self.pipes.iter().filter_map(|pipe| pipe.running?.update);
+        if updates.any(|update| update.frame == 0) {
+            return Err("an update is for no frame");
+        }
+        self.sink.check()
     }
 
     /// The guest switches a pipe on or off. Returns what the configuration register reads then.

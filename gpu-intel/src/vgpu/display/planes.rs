@@ -11,6 +11,7 @@ use display::{
     Blend, Palette, PixelFormat, Rotation, Surface, Tiling, Yuv422, YuvMatrix, YuvOrder,
 };
 use mediator::{GuestAddress, Plane};
+use serde::{Deserialize, Serialize};
 
 use super::pipe_at;
 use crate::address::GgttAddress;
@@ -24,7 +25,8 @@ const ASYNCHRONOUS: u32 = 1 << 9;
 const PALETTE: u32 = 0x4_A000;
 
 /// A plane's registers as they were when it flipped.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct LivePlane {
     control: u32,
     stride: u32,
@@ -38,7 +40,8 @@ pub(super) struct LivePlane {
 }
 
 /// A cursor's registers as they were when it flipped.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct LiveCursor {
     control: u32,
     position: u32,

@@ -26,6 +26,7 @@ use std::sync::OnceLock;
 
 use super::config::{Aperture, Presence};
 use super::ggtt::APERTURE;
+use super::saved::Words;
 use super::zero_pages::ZeroPages;
 use crate::address::RegisterOffset;
 use crate::engine::Engine;
@@ -292,6 +293,17 @@ impl RegisterFile {
         if pvinfo::MAPPABLE_SIZE < end {
             self.set(pvinfo::MAPPABLE_SIZE, self.mappable);
         }
+    }
+
+    /// The values that are not zero, in pairs of registers.
+    pub(crate) fn words(&self) -> Words {
+        Words::collect(self.values.words())
+    }
+
+    /// These values and no others.
+    pub(crate) fn load(&mut self, words: &Words) {
+        self.values.clear();
+        words.iter().for_each(|(index, word)| self.values.set_word(index, word));
     }
 
     /// The part whose registers these are.

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 
 use super::Disconnect;
-use super::wire::{Flags, HEADER, Header, MAX_FDS, MAX_MESSAGE};
+use super::wire::{Command, Fields, Flags, HEADER, Header, MAX_FDS, MAX_MESSAGE, region_index};
+use crate::Region;
 
 /// A whole message.
 #[derive(Debug)]
@@ -15,6 +16,22 @@ pub struct Message {
     pub payload: Vec<u8>,
     /// The descriptors that came with it.
     pub fds: Vec<OwnedFd>,
+}
+
+impl Message {
+    /// Whether it is an access to registers or memory of the device, as guests make them: not to configuration space or
+    /// ROM, which the VMM looks at for itself.
+    #[must_use]
+    pub fn is_guest_access(&self) -> bool {
+        match self.header.command {
+            Command::REGION_READ | Command::REGION_WRITE => {
+                let mut fields = Fields(&self.payload);
+                let _offset = fields.u64();
+                fields.u32().is_some_and(|region| region < region_index(Region::Rom))
+            }
+            command => command == Command::REGION_WRITE_MULTI,
+        }
+    }
 }
 
 /// Cuts a stream into messages, however it was chopped on its way.

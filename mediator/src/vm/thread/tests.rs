@@ -10,8 +10,8 @@ use crate::scheduler::{Dispatch, Weight};
 use crate::transport::vfio_user::client::Client;
 use crate::transport::vfio_user::{Command, Flags};
 use crate::{
-    Clock, Effects, EngineId, JobEnd, JobId, NullSilicon, Place, Plug, RegionInfo, Reset, ScanOut,
-    UnknownAccess, VirtualGpu, VmId,
+    Clock, Effects, EngineId, Job, JobEnd, JobId, NullSilicon, Place, Plug, RegionInfo, Reset,
+    RestoreError, SaveError, Saved, ScanOut, UnknownAccess, VirtualGpu, VmId,
 };
 
 /// A device that has nothing and does nothing.
@@ -32,6 +32,17 @@ impl VirtualGpu<()> for Nothing {
     }
     fn plug(&mut self, _: Plug, _: &mut Effects<()>) {}
     fn reset(&mut self, _: Reset, _: &mut Effects<()>) {}
+    fn save(&self, _: &[Job<()>], _: &mut Effects<()>) -> Result<Saved, SaveError> {
+        Saved::new("nothing".into(), 1, &())
+    }
+    fn restore(
+        &mut self,
+        saved: &Saved,
+        _: Duration,
+        _: &mut Effects<()>,
+    ) -> Result<(), RestoreError> {
+        saved.open("nothing", 1)
+    }
     fn unknown_accesses(&self) -> Vec<UnknownAccess> {
         Vec::new()
     }

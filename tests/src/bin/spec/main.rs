@@ -69,6 +69,11 @@ const MEASUREMENTS: &[Measurement] = &[
         run: stand_ins::memory,
     },
     Measurement {
+        ids: &["save-size", "save-time", "restore-time"],
+        what: "saving and restoring a VM",
+        run: stand_ins::saving,
+    },
+    Measurement {
         ids: &["containment-engine", "containment-memory"],
         what: "a VM beside a neighbour that misbehaves",
         run: containment::measure,

@@ -37,6 +37,7 @@ impl Desk {
             memory: Memory::new(ram.clone(), root, Arc::default()),
             registers: Registers::new(Engine::Copy),
             clock: Clock::start(),
+            ahead: std::time::Duration::ZERO,
             counters: Arc::new(Counters::default()),
         };
         Self { bus, ram, setup: Setup::default() }
