@@ -263,17 +263,14 @@ impl Silicon for StampedSilicon {
         self.stamps.stamp(&self.stamps.silicon);
         self.inner.submit(engine, context, work, ticket)
     }
-    fn preempt(&self, engine: EngineId) {
-        self.inner.preempt(engine);
-    }
     fn resume(&self, engine: EngineId, ticket: Ticket) -> Result<(), SiliconError> {
         self.inner.resume(engine, ticket)
     }
     fn recall(&self, engine: EngineId, vm: VmId, job: JobId) -> Option<JobEnd> {
         self.inner.recall(engine, vm, job)
     }
-    fn preempt_job(&self, engine: EngineId, vm: VmId, job: JobId) {
-        self.inner.preempt_job(engine, vm, job);
+    fn preempt(&self, engine: EngineId, vm: VmId, job: JobId) {
+        self.inner.preempt(engine, vm, job);
     }
     fn take_back(&self, engine: EngineId, vm: VmId, job: JobId) -> Result<Batch, SiliconError> {
         self.inner.take_back(engine, vm, job)

@@ -114,11 +114,6 @@ pub trait Silicon: Send + Sync + 'static {
         ticket: Ticket,
     ) -> Result<(), SiliconError>;
 
-    /// Asks `engine` to stop its running job at the next point where it can go on later. If it does, the job's ticket
-    /// reports [`Outcome::Preempted`] and silicon keeps the rest of the work until [`resume`](Self::resume) or
-    /// [`kill`](Self::kill).
-    fn preempt(&self, engine: EngineId);
-
     /// Goes on with a preempted job.
     ///
     /// # Errors
@@ -132,9 +127,10 @@ pub trait Silicon: Send + Sync + 'static {
     /// A job that is preempted has no ticket out: it ends at once, as is returned.
     fn recall(&self, engine: EngineId, vm: VmId, job: JobId) -> Option<JobEnd>;
 
-    /// Preempts this job, queued or running, at the next point where it can go on later: its ticket reports
-    /// [`Outcome::Preempted`]. Then it can be [taken back](Self::take_back), or resumed.
-    fn preempt_job(&self, engine: EngineId, vm: VmId, job: JobId);
+    /// Asks for this job, queued or running, to stop at the next point where it can go on later. If it does, its ticket
+    /// reports [`Outcome::Preempted`] and silicon keeps the rest of the work until [`resume`](Self::resume),
+    /// [`take_back`](Self::take_back) or [`kill`](Self::kill).
+    fn preempt(&self, engine: EngineId, vm: VmId, job: JobId);
 
     /// Takes back what is left of a preempted job, as work that can be submitted again, here or to other silicon of this
     /// kind. Its context holds all that it needs for that, as after a [recall](Self::recall). This silicon forgets the

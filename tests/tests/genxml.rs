@@ -16,6 +16,9 @@ const SPELLED: &[(&str, &str)] =
 /// A field: its lowest and highest bit, its name, and the structure that stands in it.
 type Fields = BTreeMap<(u32, u32, String), Option<String>>;
 
+/// Bits and what they hold: lowest, highest, value.
+type Values = Vec<(u32, u32, u32)>;
+
 fn spelled(name: &str) -> String {
     SPELLED.iter().fold(name.to_owned(), |name, (theirs, ours)| name.replace(theirs, ours))
 }
@@ -28,7 +31,7 @@ struct Described {
     /// Dwords, if that is fixed.
     length: Option<u32>,
     /// The values of fields that have one, by their bits: they name the command.
-    values: Vec<(u32, u32, u32)>,
+    values: Values,
 }
 
 fn number(node: Node<'_, '_>, name: &str) -> Option<u32> {
@@ -39,7 +42,7 @@ fn number(node: Node<'_, '_>, name: &str) -> Option<u32> {
     }
 }
 
-fn fields(node: Node<'_, '_>, structures: &[String]) -> Result<(Fields, Vec<(u32, u32, u32)>)> {
+fn fields(node: Node<'_, '_>, structures: &[String]) -> Result<(Fields, Values)> {
     let command = node.has_tag_name("instruction");
     let (mut fields, mut values) = (Fields::new(), Vec::new());
     for field in node.children().filter(|n| n.has_tag_name("field")) {

@@ -279,7 +279,7 @@ impl<W: Send + 'static> Executor<W> {
         on_silicon.iter().for_each(|job| recall.expect(*job));
         // The last one first, so that none can run, and end, when the one before it is back.
         for job in on_silicon.into_iter().rev() {
-            self.silicon.preempt_job(self.engine, vm, job);
+            self.silicon.preempt(self.engine, vm, job);
         }
         for waiting in self.queue.clear(vm) {
             match waiting {
@@ -543,7 +543,7 @@ impl<W: Send + 'static> Executor<W> {
         let Some((index, ..)) = self.running() else { return };
         if let Some(slot) = self.slots.get_mut(index) {
             slot.preempting = true;
-            self.silicon.preempt(self.engine);
+            self.silicon.preempt(self.engine, slot.member.vm, slot.job);
         }
     }
 

@@ -356,7 +356,6 @@ fn silicon_that_does_not_let_go_costs_its_job_only() {
             self.1.lock().unwrap().push(ticket);
             Ok(())
         }
-        fn preempt(&self, _: EngineId) {}
         fn resume(&self, _: EngineId, ticket: Ticket) -> Result<(), crate::SiliconError> {
             ticket.spend();
             Err(crate::SiliconError::Unknown("job"))
@@ -364,7 +363,7 @@ fn silicon_that_does_not_let_go_costs_its_job_only() {
         fn recall(&self, _: EngineId, _: VmId, _: JobId) -> Option<JobEnd> {
             None
         }
-        fn preempt_job(&self, _: EngineId, _: VmId, _: JobId) {}
+        fn preempt(&self, _: EngineId, _: VmId, _: JobId) {}
         fn take_back(
             &self,
             _: EngineId,
@@ -419,7 +418,11 @@ proptest! {
                         rig.executor.handle(Order::Cancel { vm: VmId(vm as u32), job }, rig.now);
                     }
                 }
-                _ => rig.silicon.preempt(ENGINE),
+                _ => {
+                    if let Some(slot) = rig.executor.slots.front() {
+                        rig.silicon.preempt(ENGINE, slot.member.vm, slot.job);
+                    }
+                }
             }
         }
         rig.run(Duration::from_secs(10));

@@ -321,10 +321,6 @@ impl<W: Send + 'static> Silicon for NullSilicon<W> {
         self.change(engine, |line| line.push(ticket, work, length, false))
     }
 
-    fn preempt(&self, engine: EngineId) {
-        let _ = self.change(engine, |line| line.preempt(0));
-    }
-
     fn resume(&self, engine: EngineId, ticket: Ticket) -> Result<(), SiliconError> {
         let mut known = false;
         self.change(engine, |line| {
@@ -343,7 +339,7 @@ impl<W: Send + 'static> Silicon for NullSilicon<W> {
         end
     }
 
-    fn preempt_job(&self, engine: EngineId, vm: VmId, job: JobId) {
+    fn preempt(&self, engine: EngineId, vm: VmId, job: JobId) {
         let _ = self.change(engine, |line| {
             line.position(vm, job).into_iter().for_each(|index| line.preempt(index));
         });

@@ -100,14 +100,6 @@ impl Lane {
         Ok(())
     }
 
-    pub(super) fn preempt(&self) {
-        // Under the lock, so that the flag meets the job that runs now, or none.
-        let state = self.shared.state();
-        if state.running.is_some() {
-            self.shared.stop.preempt.store(true, Ordering::Relaxed);
-        }
-    }
-
     pub(super) fn resume(&self, ticket: Ticket) -> Result<(), SiliconError> {
         let mut state = self.shared.state();
         let wanted = |p: &Preempted| p.vm == ticket.vm() && p.job == ticket.job();
@@ -148,8 +140,8 @@ impl Lane {
         None
     }
 
-    /// See [`Silicon::preempt_job`](mediator::Silicon::preempt_job).
-    pub(super) fn preempt_job(&self, vm: VmId, job: JobId) {
+    /// See [`Silicon::preempt`](mediator::Silicon::preempt).
+    pub(super) fn preempt(&self, vm: VmId, job: JobId) {
         let mut state = self.shared.state();
         if state.running.as_ref().is_some_and(|running| (running.vm, running.job) == (vm, job)) {
             self.shared.stop.preempt.store(true, Ordering::Relaxed);

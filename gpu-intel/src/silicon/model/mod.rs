@@ -196,12 +196,6 @@ impl Silicon for Model {
         }
     }
 
-    fn preempt(&self, engine: EngineId) {
-        if let Ok(lane) = self.lane(engine) {
-            lane.preempt();
-        }
-    }
-
     fn resume(&self, engine: EngineId, ticket: Ticket) -> Result<(), SiliconError> {
         match self.lane(engine) {
             Ok(lane) => lane.resume(ticket),
@@ -216,9 +210,9 @@ impl Silicon for Model {
         self.lane(engine).ok()?.recall(vm, job)
     }
 
-    fn preempt_job(&self, engine: EngineId, vm: VmId, job: JobId) {
+    fn preempt(&self, engine: EngineId, vm: VmId, job: JobId) {
         if let Ok(lane) = self.lane(engine) {
-            lane.preempt_job(vm, job);
+            lane.preempt(vm, job);
         }
     }
 

@@ -225,7 +225,7 @@ fn a_preempted_job_goes_on_with_its_state() {
     let commands = [&[0x1100_0001, 0x2600, 77], &wait_for(DATA, 1)[..], &store_r0, &[END]].concat();
     let (job, fence) = host.submit(Engine::Render, &commands);
     assert!(fence.recv_timeout(Duration::from_millis(5)).is_err());
-    host.model.preempt(Engine::Render.id());
+    host.model.preempt(Engine::Render.id(), VM, job);
     assert_eq!(fence.recv_timeout(LONG).unwrap().outcome, Outcome::Preempted);
 
     // Another job in between does not disturb it.
@@ -249,10 +249,8 @@ fn a_preempted_job_goes_on_with_its_state() {
 fn a_preempted_job_can_be_killed() {
     let host = Host::new();
     let (job, fence) = host.submit(Engine::Render, &start(BATCH));
-    while fence.try_recv().is_err() {
-        host.model.preempt(Engine::Render.id());
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    host.model.preempt(Engine::Render.id(), VM, job);
+    assert_eq!(fence.recv_timeout(LONG).unwrap().outcome, Outcome::Preempted);
     host.model.kill(Engine::Render.id(), VM, job, Reason::new("test/kill", ""));
     let (ticket, _fence) = Host::ticket(job);
     assert!(host.model.resume(Engine::Render.id(), ticket).is_err());
@@ -278,7 +276,7 @@ fn jobs_that_are_taken_back_go_on_elsewhere_with_their_state() {
 
     for (job, fence) in [(second, queued), (first, running)] {
         assert!(host.model.take_back(engine.id(), VM, job).is_err(), "silicon has it");
-        host.model.preempt_job(engine.id(), VM, job);
+        host.model.preempt(engine.id(), VM, job);
         assert_eq!(fence.recv_timeout(LONG).unwrap().outcome, Outcome::Preempted);
     }
     let back = host.model.take_back(engine.id(), VM, second).unwrap();
@@ -414,7 +412,7 @@ fn a_job_that_has_not_begun_is_withdrawn_and_a_preempted_one_suspended() {
     host.model.recall(Engine::Render.id(), VM, queued);
     assert_eq!(end(&other), JobEnd::Withdrawn);
     until(&host, DATA, 1);
-    host.model.preempt(Engine::Render.id());
+    host.model.preempt(Engine::Render.id(), VM, running);
     assert_eq!(fence.recv_timeout(LONG).unwrap().outcome, Outcome::Preempted);
     assert_eq!(host.model.recall(Engine::Render.id(), VM, running), Some(JobEnd::Suspended));
     assert_eq!(host.model.recall(Engine::Render.id(), VM, running), None);
