@@ -37,7 +37,7 @@ impl Aperture {
 }
 
 impl Default for Aperture {
-    /// 1 MiB: too little for any frame buffer. What is larger than half of the aperture i915 maps straight from its own
+    /// 1 MiB: too little for any frame buffer. What is larger than the aperture i915 maps straight from its own
     /// memory, so that no pixel of a console passes the register socket; what is left is for small mappings.
     fn default() -> Self {
         Self::LEAST
