@@ -40,7 +40,7 @@ bitflags! {
         const VIDEO = 1 << 2;
         /// Video enhancement.
         const VIDEO_ENHANCE = 1 << 3;
-        /// Those with a 2D unit or what display commands need.
+        /// Those that can wait for a display, and flip it.
         const RENDER_COPY = Self::RENDER.bits() | Self::COPY.bits();
         /// All but render.
         const NOT_RENDER = Self::COPY.bits() | Self::VIDEO.bits() | Self::VIDEO_ENHANCE.bits();

@@ -13,7 +13,7 @@ use std::collections::HashSet;
 
 use mediator::Reason;
 
-use super::{Command, MAX_LENGTH, decode, decode_any};
+use super::{Command, MAX_LENGTH, decode, decode_any, opcode};
 use crate::address::PpgttAddress;
 use crate::engine::Engine;
 
@@ -242,8 +242,8 @@ impl Walker {
     }
 }
 
-const BATCH_BUFFER_END: u32 = 0x0a << 23;
-const BATCH_BUFFER_START: u32 = 0x31 << 23;
+const BATCH_BUFFER_END: u32 = opcode::BATCH_BUFFER_END << 23;
+const BATCH_BUFFER_START: u32 = opcode::BATCH_BUFFER_START << 23;
 
 #[cold]
 fn off_the_end(walk: &Walk<'_>) -> Reason {
