@@ -49,6 +49,20 @@ struct State {
     preempted: Vec<Preempted>,
 }
 
+impl State {
+    /// Takes a job out that has not begun, or waits to be resumed.
+    fn take_queued(&mut self, vm: VmId, job: JobId) -> Option<Queued> {
+        let is_it = |q: &Queued| (q.ticket.vm(), q.ticket.job()) == (vm, job);
+        self.queue.iter().position(is_it).and_then(|index| self.queue.remove(index))
+    }
+
+    /// Takes what is left of a preempted job.
+    fn take_preempted(&mut self, vm: VmId, job: JobId) -> Option<Execution> {
+        let index = self.preempted.iter().position(|p| (p.vm, p.job) == (vm, job))?;
+        Some(self.preempted.swap_remove(index).execution)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
@@ -102,13 +116,11 @@ impl Lane {
 
     pub(super) fn resume(&self, ticket: Ticket) -> Result<(), SiliconError> {
         let mut state = self.shared.state();
-        let wanted = |p: &Preempted| p.vm == ticket.vm() && p.job == ticket.job();
-        let Some(index) = state.preempted.iter().position(wanted) else {
+        let Some(execution) = state.take_preempted(ticket.vm(), ticket.job()) else {
             drop(state);
             ticket.spend();
             return Err(SiliconError::Unknown("preempted job"));
         };
-        let execution = state.preempted.swap_remove(index).execution;
         state.queue.push_back(Queued { execution, ticket });
         drop(state);
         self.ring();
@@ -125,13 +137,11 @@ impl Lane {
             self.shared.stop.recall.store(true, Ordering::Relaxed);
             return None;
         }
-        if let Some(index) = state.preempted.iter().position(|p| (p.vm, p.job) == (vm, job)) {
-            let mut kept = state.preempted.swap_remove(index);
+        if let Some(mut kept) = state.take_preempted(vm, job) {
             drop(state);
-            return Some(suspend(&mut kept.execution));
+            return Some(suspend(&mut kept));
         }
-        let is_it = |q: &Queued| (q.ticket.vm(), q.ticket.job()) == (vm, job);
-        let queued = state.queue.iter().position(is_it).and_then(|i| state.queue.remove(i));
+        let queued = state.take_queued(vm, job);
         drop(state);
         if let Some(Queued { mut execution, ticket }) = queued {
             let now = self.clock.now();
@@ -147,11 +157,7 @@ impl Lane {
             self.shared.stop.preempt.store(true, Ordering::Relaxed);
             return;
         }
-        let queued = state.queue.iter().position(|q| (q.ticket.vm(), q.ticket.job()) == (vm, job));
-        let Some(Queued { execution, ticket }) = queued.and_then(|index| state.queue.remove(index))
-        else {
-            return;
-        };
+        let Some(Queued { execution, ticket }) = state.take_queued(vm, job) else { return };
         state.preempted.push(Preempted { vm, job, execution });
         drop(state);
         let now = self.clock.now();
@@ -160,10 +166,9 @@ impl Lane {
 
     pub(super) fn take_back(&self, vm: VmId, job: JobId) -> Result<Batch, SiliconError> {
         let mut state = self.shared.state();
-        let index = state.preempted.iter().position(|p| (p.vm, p.job) == (vm, job));
-        let index = index.ok_or(SiliconError::Unknown("preempted job"))?;
-        let execution = state.preempted.swap_remove(index).execution;
+        let execution = state.take_preempted(vm, job);
         drop(state);
+        let execution = execution.ok_or(SiliconError::Unknown("preempted job"))?;
         execution.into_rest().map_err(|why| SiliconError::Unstorable(why.to_string()))
     }
 
@@ -177,8 +182,7 @@ impl Lane {
             return;
         }
         state.preempted.retain(|p| (p.vm, p.job) != (vm, job));
-        let queued = state.queue.iter().position(|q| (q.ticket.vm(), q.ticket.job()) == (vm, job));
-        let queued = queued.and_then(|index| state.queue.remove(index));
+        let queued = state.take_queued(vm, job);
         drop(state);
         if let Some(Queued { ticket, .. }) = queued {
             let now = self.clock.now();
