@@ -17,6 +17,7 @@
 mod job;
 mod mediator;
 mod saved;
+mod scan_out;
 mod scheduler;
 mod silicon;
 mod socket;
@@ -33,6 +34,7 @@ pub use job::{ContextKey, EngineId, Job, JobEnd, JobId, SpaceRoot, VmId};
 pub use mediator::{Mediator, ShutdownError, StartError, VmConfig};
 pub use memory::{GuestAddress, GuestRam};
 pub use saved::{MAX_STATE, RestoreError, SaveError, Saved};
+pub use scan_out::{NoPicture, Plane, ScanOut};
 pub use scheduler::{EngineCounters, EngineUsage, FairQueue, Weight};
 pub use silicon::{
     ContextId, EngineClass, EngineInfo, Fence, Limits, NullSilicon, Outcome, Silicon, SiliconError,
@@ -41,8 +43,7 @@ pub use silicon::{
 pub use time::{Clock, Time};
 pub use verdict::Reason;
 pub use virtual_gpu::{
-    Effects, Mappable, Place, Plane, Plug, Region, RegionInfo, Reset, ScanOut, UnknownAccess,
-    Vector, VirtualGpu,
+    Effects, Mappable, Place, Plug, Region, RegionInfo, Reset, UnknownAccess, Vector, VirtualGpu,
 };
 pub use vm::{
     Details, DeviceFactory, DeviceSetup, NoAnswer, Quotas, VmCounters, VmHandle, VmState,

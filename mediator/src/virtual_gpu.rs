@@ -6,10 +6,8 @@
 
 use std::time::Duration;
 
-use display::{Blend, Palette, Rotation, Surface};
-
 use crate::memory::SharedPages;
-use crate::{GuestAddress, Job, JobEnd, JobId, Reason, RestoreError, SaveError, Saved, Time};
+use crate::{Job, JobEnd, JobId, Reason, RestoreError, SaveError, Saved, ScanOut, Time};
 
 /// A region of the PCI device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,40 +111,6 @@ impl<W> Effects<W> {
             && self.failed.is_empty()
             && self.quarantine.is_none()
     }
-}
-
-/// A plane of the display: a surface in guest memory and its place on the screen.
-#[derive(Clone, Debug)]
-pub struct Plane {
-    /// Its pixels' layout.
-    pub surface: Surface,
-    /// Left and top edge of what is shown, in the surface, in pixels.
-    pub source: (u32, u32),
-    /// How what is shown is turned on its way to the screen.
-    pub rotation: Rotation,
-    /// Left edge on the screen in pixels; negative when it sticks out.
-    pub x: i32,
-    /// Top edge on the screen in pixels; negative when it sticks out.
-    pub y: i32,
-    /// How it meets the planes below.
-    pub blend: Blend,
-    /// Alpha of the plane as a whole; 255 leaves it as it is.
-    pub alpha: u8,
-    /// What the indices of an indexed surface stand for; grey without one.
-    pub palette: Option<Box<Palette>>,
-    /// The 4 KiB pages that hold the surface, in order; `None` where the guest mapped nothing (reads as zeros).
-    pub pages: Vec<Option<GuestAddress>>,
-    /// Bytes from the start of the first page to the surface's start.
-    pub offset_in_page: u32,
-}
-
-/// What the guest's display shows.
-#[derive(Clone, Debug, Default)]
-pub struct ScanOut {
-    /// Width and height of the mode in pixels; `None` while the display is off.
-    pub mode: Option<(u32, u32)>,
-    /// Its planes, lowest first.
-    pub planes: Vec<Plane>,
 }
 
 /// What an operator does to the monitor's plug.

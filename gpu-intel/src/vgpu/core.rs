@@ -125,6 +125,7 @@ impl Core {
             Behaviour::MicrosecondTimestamp => (now.0 / 1000) as u32,
             Behaviour::FrameCount => self.display.frame_count(pipe(at), now),
             Behaviour::ScanLine => self.display.scan_line(&self.registers, pipe(at), now),
+            Behaviour::Checksum => self.display.read_checksum(&self.registers, pipe(at), now),
             Behaviour::GraphicsReset | Behaviour::SubmitPort => 0,
             _ => self.registers.get(at),
         }
@@ -197,6 +198,12 @@ impl Core {
                 let answer = self.display.write_transcoder(registers, pipe(at), value, fx.now);
                 registers.set(at, answer);
             }
+            Behaviour::ChecksumControl => {
+                // What is due before is told as it would have been.
+                let (_, due) = self.display.tick(registers, &mut self.line, fx.now);
+                self.display.write_checksum_control(registers, pipe(at), value, fx.now);
+                self.interrupt_if(due, fx);
+            }
             Behaviour::PlaneSurface => {
                 registers.set(at, value);
                 let (pipe, plane) = (pipe(at), (((at & 0xFFF) - 0x19C) / 0x100) as u8);
@@ -239,7 +246,8 @@ impl Core {
             | Behaviour::TimestampHigh
             | Behaviour::MicrosecondTimestamp
             | Behaviour::FrameCount
-            | Behaviour::ScanLine => {}
+            | Behaviour::ScanLine
+            | Behaviour::Checksum => {}
             // The device's, see `Vgpu::write_register`.
             Behaviour::SubmitPort | Behaviour::CsbPointer | Behaviour::GraphicsReset => {
                 self.counters.ring_writes_dropped += 1;
@@ -261,6 +269,15 @@ impl Core {
             _ => {}
         }
         self.registers.set(at, value & !(1 << 31 | 0xFF));
+    }
+
+    /// Does what is due of the display, and returns when something is due next.
+    pub(crate) fn tick_display<W>(&mut self, fx: &mut Effects<W>) -> Option<Time> {
+        let Self { ram, registers, ggtt, line, display, .. } = self;
+        let summed = display.sum(registers, line, ggtt, ram, fx.now);
+        let (next, due) = display.tick(registers, line, fx.now);
+        self.interrupt_if(summed || due, fx);
+        next
     }
 
     /// An operator plugs a monitor in or pulls it out.

@@ -62,6 +62,8 @@ pub(crate) enum Event {
         pipe: u8,
         plane: u8,
     },
+    /// The checksum of a frame of a pipe is there.
+    ChecksumDone(u8),
     /// A side-band transfer of port A (0) to D (3) is over.
     AuxDone(u8),
     /// I2C transfer over.
@@ -82,6 +84,7 @@ impl Event {
             Self::FlipDone { pipe, plane } => {
                 (pipe_group(pipe), 1 << (3 + u32::from(plane.min(3))))
             }
+            Self::ChecksumDone(pipe) => (pipe_group(pipe), 1 << 28),
             Self::AuxDone(0) => (0x4_4440, 1),
             Self::AuxDone(port) => (0x4_4440, 1 << (24 + u32::from(port.min(3)))),
             Self::Gmbus => (0xC_4000, 1 << 17),
@@ -101,6 +104,12 @@ fn engine_place(engine: Engine) -> (u32, u32) {
         Engine::Video => (0x4_4310, 0),
         Engine::VideoEnhance => (0x4_4330, 0),
     }
+}
+
+/// Whether the event is neither masked nor left disabled.
+fn wanted(registers: &RegisterFile, event: Event) -> bool {
+    let (group, bit) = event.place();
+    registers.get(group + 4) & bit == 0 && registers.get(group + 0xC) & bit != 0
 }
 
 /// The interrupt line's level: what must be remembered to see its rising edge.
@@ -133,8 +142,12 @@ impl Line {
 
     /// Whether a vblank of `pipe` would reach the guest.
     pub(crate) fn wants_vblank(registers: &RegisterFile, pipe: u8) -> bool {
-        let group = pipe_group(pipe);
-        registers.get(group + 4) & 1 == 0 && registers.get(group + 0xC) & 1 != 0
+        wanted(registers, Event::Vblank(pipe))
+    }
+
+    /// Whether it is told of checksums of `pipe`.
+    pub(crate) fn wants_checksum(registers: &RegisterFile, pipe: u8) -> bool {
+        wanted(registers, Event::ChecksumDone(pipe))
     }
 
     /// Recomputes the master after any change of an interrupt register. Returns whether the MSI is due.

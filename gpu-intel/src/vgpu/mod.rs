@@ -500,9 +500,7 @@ impl VirtualGpu<Batch> for Vgpu {
     }
 
     fn tick(&mut self, fx: &mut Effects<Batch>) -> Option<Time> {
-        let (mut next, due) =
-            self.core.display.tick(&mut self.core.registers, &mut self.core.line, fx.now);
-        self.core.interrupt_if(due, fx);
+        let mut next = self.core.tick_display(fx);
         for engine in Engine::ALL {
             if self.engine(engine).waiting
                 && let Some(turn) = self.run(engine, fx)

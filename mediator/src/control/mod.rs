@@ -6,10 +6,8 @@
 
 mod client;
 pub mod protocol;
-mod screenshot;
 mod server;
 mod shares;
 
 pub use client::{Client, ClientError, Screenshot};
-pub use screenshot::ScreenshotError;
 pub(crate) use server::ControlServer;

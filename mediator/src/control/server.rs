@@ -15,7 +15,6 @@ use super::protocol::{
     EngineStatus, Envelope, MAX_REQUEST, Reply, Request, State, UnknownRegister, VERSION, VmReport,
     VmSummary,
 };
-use super::screenshot;
 use super::shares::Shares;
 use crate::socket::SocketFile;
 use crate::{Clock, Details, MAX_STATE, NoAnswer, Plug, Region, UnknownAccess, VmHandle, VmState};
@@ -332,9 +331,13 @@ fn picture(shared: &Shared, vm: &VmHandle) -> Answer {
         Ok(answer) => answer,
         Err(error) => return refusal(error.to_string()),
     };
-    let taken = screenshot::picture(&scan_out, &ram);
-    match taken.and_then(|picture| Ok((picture.width(), picture.height(), picture.to_png()?))) {
-        Ok((width, height, png)) => (Reply::Screenshot { width, height, bytes: png.len() }, png),
+    let picture = match scan_out.picture(&ram) {
+        Ok(picture) => picture,
+        Err(error) => return refusal(error.to_string()),
+    };
+    let (width, height) = (picture.width(), picture.height());
+    match picture.to_png() {
+        Ok(png) => (Reply::Screenshot { width, height, bytes: png.len() }, png),
         Err(error) => refusal(error.to_string()),
     }
 }

@@ -7,11 +7,12 @@
 //! ```
 
 mod aux;
+mod checksum;
 mod planes;
 
 use std::time::Duration;
 
-use mediator::{Plug, ScanOut, Time};
+use mediator::{GuestRam, Plug, ScanOut, Time};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::aux::is_side_band;
@@ -59,6 +60,10 @@ const MARGIN: Duration = Duration::from_micros(100);
 /// longer if it then writes, and never longer than the slowest frame. The frames after it come at their time.
 const BEFORE_WRITES: Duration = Duration::from_millis(10);
 const BETWEEN_WRITES: Duration = Duration::from_millis(50);
+/// How long a pipe waits at most for a driver to take a frame's checksum.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the frame counter stands still after a driver read it beside a checksum: it reads it twice to be sure.
+const COUNTING: Duration = Duration::from_millis(2);
 /// Registers of planes and cursors, whose writes make an update.
 pub(crate) const PLANES: std::ops::Range<u32> = 0x7_0080..0x7_3000;
 
@@ -75,8 +80,33 @@ struct Running {
     period: Duration,
     /// Frames that have been reported by interrupt, or were not worth reporting.
     reported: u64,
+    /// Set while each frame has a checksum.
+    #[serde(deserialize_with = "Option::deserialize")]
+    sums: Option<Sums>,
     #[serde(deserialize_with = "Option::deserialize")]
     update: Option<Update>,
+}
+
+/// Each frame has a checksum: the next one begins when the last was reported and the driver has taken its sum, which the
+/// interrupt's handler does. The pipe rather slows down than that a frame has none because somebody was late.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+enum Sums {
+    /// The driver has it.
+    #[default]
+    Taken,
+    /// The driver was told, and didn't read it yet. It has until then.
+    Told(Time),
+    /// It did, and looks which frame it was of; the frame counter stands still until then.
+    Read(Time),
+}
+
+impl Sums {
+    fn until(self) -> Time {
+        match self {
+            Self::Taken => Time(0),
+            Self::Told(until) | Self::Read(until) => until,
+        }
+    }
 }
 
 /// An update that the driver may be about to write, or writes.
@@ -97,6 +127,13 @@ struct Update {
 
 impl Running {
     fn frames(&self, now: Time) -> u64 {
+        if self.sums.is_some() { self.reported } else { self.frames_due(now) }
+    }
+    /// Frames that have begun, or should.
+    fn frames_due(&self, now: Time) -> u64 {
+        if self.sums.is_some_and(|sums| now < sums.until()) {
+            return self.reported;
+        }
         match self.update {
             Some(update) if now < update.until => self.frames_by_clock(now).min(update.frame - 1),
             _ => self.frames_by_clock(now),
@@ -106,13 +143,30 @@ impl Running {
         u64::try_from(now.since(self.since).as_nanos() / self.period.as_nanos().max(1))
             .unwrap_or(u64::MAX)
     }
+    fn time_of(&self, frames: u64) -> u64 {
+        u64::try_from(self.period.as_nanos()).unwrap_or(u64::MAX).saturating_mul(frames)
+    }
     fn frame_begins(&self, frame: u64) -> Time {
-        let period = u64::try_from(self.period.as_nanos()).unwrap_or(u64::MAX);
-        let by_clock = Time(self.since.0.saturating_add(period.saturating_mul(frame)));
+        let by_clock = Time(self.since.0.saturating_add(self.time_of(frame)));
+        let by_clock = by_clock.max(self.sums.map_or(Time(0), Sums::until));
         match self.update {
             Some(update) if update.frame == frame => by_clock.max(update.until),
             _ => by_clock,
         }
+    }
+
+    /// Reports the frames that are due. Returns whether there are any.
+    fn report(&mut self, now: Time) -> bool {
+        let due = self.frames_due(now);
+        if due <= self.reported {
+            return false;
+        }
+        self.reported = if self.sums.is_some() { self.reported.saturating_add(1) } else { due };
+        if self.sums.is_some() {
+            let behind = self.frames_by_clock(now).saturating_sub(self.reported);
+            self.since.0 = self.since.0.saturating_add(self.time_of(behind));
+        }
+        true
     }
 
     /// Lines since the frame began, of `total`. While the next frame is held it stays where a driver sees that the vblank
@@ -172,6 +226,9 @@ impl Running {
     /// The driver reads the frame counter.
     fn count(&mut self, now: Time) -> u64 {
         let frames = self.frames(now);
+        if let Some(Sums::Read(until)) = &mut self.sums {
+            *until = (*until).min(now + COUNTING);
+        }
         self.update = self.update.filter(|update| !update.ending && frames < update.frame);
         frames
     }
@@ -202,6 +259,16 @@ impl Pipe {
         match self.planes.get_mut(usize::from(plane)) {
             Some(live) => *live = LivePlane::latch(registers, pipe, plane),
             None => self.cursor = LiveCursor::latch(registers, pipe),
+        }
+    }
+
+    /// What it shows.
+    fn scan_out(&self, registers: &RegisterFile, ggtt: &Ggtt, pipe: u8) -> ScanOut {
+        let size = registers.get(0x6_001C + pipe_at(pipe));
+        let planes = self.planes.iter().filter_map(|plane| plane.read(registers, ggtt, pipe));
+        ScanOut {
+            mode: Some(((size >> 16 & 0x1FFF) + 1, (size & 0x1FFF) + 1)),
+            planes: planes.chain(self.cursor.read(ggtt)).collect(),
         }
     }
 }
@@ -254,7 +321,9 @@ impl Display {
         if let Some(state) = self.pipes.get_mut(usize::from(pipe)) {
             match (&state.running, on) {
                 (None, true) => {
-                    state.running = Some(Running { since: now, period, reported: 0, update: None });
+                    let sums = checksum::enabled(registers, pipe).then(Sums::default);
+                    let running = Running { since: now, period, reported: 0, sums, update: None };
+                    state.running = Some(running);
                 }
                 (Some(running), false) => {
                     state.earlier = state.earlier.saturating_add(running.frames(now));
@@ -339,6 +408,53 @@ impl Display {
         }
     }
 
+    /// The guest wants checksums of a pipe's frames, or no more of them. All that was due has been reported.
+    pub(crate) fn write_checksum_control(
+        &mut self,
+        registers: &mut RegisterFile,
+        pipe: u8,
+        value: u32,
+        now: Time,
+    ) {
+        registers.set(checksum::CONTROL + pipe_at(pipe), value);
+        let state = self.pipes.get_mut(usize::from(pipe));
+        if let Some(running) = state.and_then(|p| p.running.as_mut()) {
+            running.reported = running.frames(now);
+            running.sums = checksum::enabled(registers, pipe).then(Sums::default);
+        }
+    }
+
+    /// The guest reads a pipe's checksum.
+    pub(crate) fn read_checksum(&mut self, registers: &RegisterFile, pipe: u8, now: Time) -> u32 {
+        let running = self.pipes.get_mut(usize::from(pipe)).and_then(|p| p.running.as_mut());
+        if let Some(sums @ Sums::Told(_)) = running.and_then(|running| running.sums.as_mut()) {
+            *sums = Sums::Read(now + SLOWEST);
+        }
+        registers.get(checksum::RESULT + pipe_at(pipe))
+    }
+
+    /// Sums up the frames that end now: what was shown until now, so this comes before [`Self::tick`], which takes flips.
+    /// Returns whether the MSI is due.
+    pub(crate) fn sum(
+        &self,
+        registers: &mut RegisterFile,
+        line: &mut Line,
+        ggtt: &Ggtt,
+        ram: &GuestRam,
+        now: Time,
+    ) -> bool {
+        let mut interrupt = false;
+        for (pipe, state) in (0u8..).zip(&self.pipes) {
+            let running = state.running.filter(|running| running.sums.is_some());
+            if running.is_some_and(|running| running.frames_due(now) > running.reported) {
+                let scan_out = state.scan_out(registers, ggtt, pipe);
+                checksum::show(registers, pipe, &scan_out, ram);
+                interrupt |= line.raise(registers, Event::ChecksumDone(pipe));
+            }
+        }
+        interrupt
+    }
+
     /// Does what is due, and returns when something is due next. The second value says whether the MSI is due.
     pub(crate) fn tick(
         &mut self,
@@ -361,12 +477,16 @@ impl Display {
         for (pipe, state) in (0u8..).zip(&mut self.pipes) {
             let Some(mut running) = state.running else { continue };
             let listening = Line::wants_vblank(registers, pipe);
-            if !listening && state.flips == 0 {
+            let awaited = listening || running.sums.is_some();
+            if !awaited && state.flips == 0 {
                 continue;
             }
-            let frames = running.frames(now);
-            if frames > running.reported {
-                running.reported = frames;
+            if running.report(now) {
+                if Line::wants_checksum(registers, pipe)
+                    && let Some(sums) = &mut running.sums
+                {
+                    *sums = Sums::Told(now + PATIENCE);
+                }
                 state.running = Some(running);
                 for plane in state.take_flips() {
                     state.latch(registers, pipe, plane);
@@ -376,8 +496,8 @@ impl Display {
                 }
                 interrupt |= line.raise(registers, Event::Vblank(pipe));
             }
-            if listening || state.flips != 0 {
-                let due = running.frame_begins(frames.saturating_add(1));
+            if awaited || state.flips != 0 {
+                let due = running.frame_begins(running.frames(now).saturating_add(1));
                 next = Some(next.map_or(due, |n: Time| n.min(due)));
             }
         }
@@ -428,15 +548,8 @@ impl Display {
     /// What the first pipe that is on shows.
     pub(crate) fn scan_out(&self, registers: &RegisterFile, ggtt: &Ggtt) -> ScanOut {
         let mut pipes = (0u8..).zip(&self.pipes);
-        let Some((pipe, state)) = pipes.find(|(_, state)| state.running.is_some()) else {
-            return ScanOut::default();
-        };
-        let size = registers.get(0x6_001C + pipe_at(pipe));
-        let planes = state.planes.iter().filter_map(|plane| plane.read(registers, ggtt, pipe));
-        ScanOut {
-            mode: Some(((size >> 16 & 0x1FFF) + 1, (size & 0x1FFF) + 1)),
-            planes: planes.chain(state.cursor.read(ggtt)).collect(),
-        }
+        let on = pipes.find(|(_, state)| state.running.is_some());
+        on.map_or_else(ScanOut::default, |(pipe, state)| state.scan_out(registers, ggtt, pipe))
     }
 
     /// Everything off; the plug stays as it is.

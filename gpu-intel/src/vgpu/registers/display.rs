@@ -2,8 +2,8 @@
 //! Source: SKL PRM vol 2c and vol 12 (display); the order in which i915 programs them.
 
 use super::Behaviour::{
-    AuxControl, CursorBase, FrameCount, GmbusCommand, GmbusSelect, HotPlugControl,
-    MicrosecondTimestamp, PlaneSurface, ScanLine, TrainingControl, TranscoderConf,
+    AuxControl, Checksum, ChecksumControl, CursorBase, FrameCount, GmbusCommand, GmbusSelect,
+    HotPlugControl, MicrosecondTimestamp, PlaneSurface, ScanLine, TrainingControl, TranscoderConf,
 };
 use super::{Register, answers, behaves, clear_ones, memory, read_only, zero};
 
@@ -173,7 +173,11 @@ pub(super) const PER_PIPE: &[(u32, u32, &[Register])] = &[
             memory(0x404, "TRANS_DDI_FUNC_CTL2"),
             memory(0x410, "TRANS_MSA_MISC"),
             memory(0x200, "VIDEO_DIP").times(0x80, 4),
-            memory(0x50, "CRC_CTL").times(0x14, 4),
+            behaves(0x50, "PIPE_CRC_CTL", ChecksumControl),
+            memory(0x54, "PIPE_CRC_EXP").times(4, 4),
+            behaves(0x64, "PIPE_CRC_RES", Checksum),
+            read_only(0x68, "PIPE_CRC_RES_68", 0).times(4, 4),
+            memory(0x78, "CRC_78").times(10, 4),
         ],
     ),
     (0x6_8000, 0x800, &[memory(0x100, "PIPE_SCALER").times(0x80, 4)]),

@@ -91,6 +91,9 @@ pub(crate) enum Behaviour {
     ScanLine,
     /// Transcoder configuration: pipe on and off.
     TranscoderConf,
+    /// Checksums of what a pipe shows.
+    ChecksumControl,
+    Checksum,
     /// Plane and cursor surfaces: arm a flip.
     PlaneSurface,
     CursorBase,
