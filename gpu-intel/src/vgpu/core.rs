@@ -200,9 +200,9 @@ impl Core {
             }
             Behaviour::ChecksumControl => {
                 // What is due before is told as it would have been.
-                let (_, due) = self.display.tick(registers, &mut self.line, fx.now);
-                self.display.write_checksum_control(registers, pipe(at), value, fx.now);
-                self.interrupt_if(due, fx);
+                self.tick_display(fx);
+                let Self { registers, display, .. } = self;
+                display.write_checksum_control(registers, pipe(at), value, fx.now);
             }
             Behaviour::PlaneSurface => {
                 registers.set(at, value);

@@ -198,11 +198,11 @@ mod tests {
         read(&mut machine, 301);
         assert_eq!(machine.tick(302), (None, Some(Time(401_000_000))), "nor its frame");
         assert_eq!(count(&mut machine, 310), frame);
-        assert_eq!(machine.tick(311), (None, Some(Time(312_000_000))));
-        machine.sum_at(312);
-        assert_eq!(count(&mut machine, 313), frame + 1);
+        assert_eq!(machine.tick(311), (None, Some(Time(320_000_000))));
+        machine.sum_at(320);
+        assert_eq!(count(&mut machine, 321), frame + 1);
         // One that never reads has its frames, later.
-        machine.sum_at(1313);
+        machine.sum_at(1321);
     }
 
     #[test]

@@ -62,8 +62,9 @@ const BEFORE_WRITES: Duration = Duration::from_millis(10);
 const BETWEEN_WRITES: Duration = Duration::from_millis(50);
 /// How long a pipe waits at most for a driver to take a frame's checksum.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long the frame counter stands still after a driver read it beside a checksum: it reads it twice to be sure.
-const COUNTING: Duration = Duration::from_millis(2);
+/// How long the frame counter stands still after a driver read it beside a checksum: it looks at the scan line and reads
+/// it once more, to be sure.
+const COUNTING: Duration = Duration::from_millis(10);
 /// Registers of planes and cursors, whose writes make an update.
 pub(crate) const PLANES: std::ops::Range<u32> = 0x7_0080..0x7_3000;
 
