@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use gpu_intel::command::{self, Command, Field, Kind, Layout, Length};
+use gpu_intel::command::{self, Command, Field, Kind, Layout};
 use roxmltree::{Document, Node};
 use vgate_tests::guest_folder;
 
@@ -123,14 +123,14 @@ fn compare(name: &str, theirs: &Described, layout: &Layout, wrong: &mut Vec<Stri
 
 /// A length that genxml gives must be one that the table allows; where the table allows one only, that.
 fn compare_length(theirs: &Described, command: &Command, wrong: &mut Vec<String>) {
-    let allowed = match (theirs.length, command.length) {
-        (Some(1), Length::One) | (None, _) => true,
-        (Some(dwords), length) => length.allows(dwords as usize),
+    let allowed = match theirs.length {
+        None => true,
+        Some(dwords) => command.length.allows(dwords as usize),
     };
     let counted = theirs.values.iter().find(|(low, ..)| *low == 0).map(|(_, high, _)| high + 1);
-    let bits = match command.length {
-        Length::One => counted,
-        Length::Counted { bits, .. } => Some(bits.into()),
+    let bits = match command.length.bits() {
+        0 => counted,
+        bits => Some(bits),
     };
     if !allowed || bits != counted {
         wrong.push(format!("{}: {:?} is not {:?}", command.name, command.length, theirs.length));

@@ -19,20 +19,26 @@ pub fn check(command: &Command, dwords: &[u32], engine: Engine) -> Result<(), Re
     if !command.length.allows(length) {
         return Err(length_refused(command, length));
     }
+    // Most commands hold no address and need no check; the others are kept out of the way of the loop over commands.
+    if command.wide.is_empty() & command.checks.is_empty() {
+        return Ok(());
+    }
+    check_operands(command, dwords.get(..length).unwrap_or(dwords), engine)
+}
+
+#[inline(never)]
+fn check_operands(command: &Command, dwords: &[u32], engine: Engine) -> Result<(), Reason> {
     for wide in command.wide {
         let mut at = usize::from(wide.dword);
-        while at + 1 < length {
-            check_address(command, dwords, at)?;
+        while let Some(&[low, high]) = dwords.get(at..at + 2) {
+            check_address(command, low, high)?;
             match wide.step {
                 0 => break,
                 step => at += usize::from(step),
             }
         }
     }
-    if command.checks.is_empty() {
-        return Ok(());
-    }
-    let judged = Judged { command, dwords: dwords.get(..length).unwrap_or(dwords), engine };
+    let judged = Judged { command, dwords, engine };
     command.checks.iter().try_for_each(|check| judged.check(*check))
 }
 
@@ -52,25 +58,25 @@ pub(super) fn check_kernel(command: &Command) -> Result<(), Reason> {
 #[cold]
 fn length_refused(command: &Command, length: usize) -> Reason {
     let may = match command.length {
-        Length::One => "1".to_owned(),
-        Length::Counted { min, max, .. } if min == max => min.to_string(),
-        Length::Counted { min, max, .. } => format!("{min} to {max}"),
+        Length { min, max, .. } if min == max => min.to_string(),
+        Length { min, max, .. } => format!("{min} to {max}"),
     };
     Reason::new("command/length", format!("{} has {length} dwords, not {may}", command.name))
 }
 
 /// Two dwords must hold an address of 48 bits: the upper 16 are zero, or repeat bit 47.
 #[inline]
-fn check_address(command: &Command, dwords: &[u32], at: usize) -> Result<(), Reason> {
-    let high = dwords.get(at + 1).copied().unwrap_or(0);
+fn check_address(command: &Command, low: u32, high: u32) -> Result<(), Reason> {
     if high >> 16 == 0 || high >> 15 == 0x1_ffff {
         return Ok(());
     }
-    let low = dwords.get(at).copied().unwrap_or(0);
-    Err(Reason::new(
-        "command/address",
-        format!("{} holds {high:#010x}'{low:08x}, no address of 48 bits", command.name),
-    ))
+    Err(no_address(command, low, high))
+}
+
+#[cold]
+fn no_address(command: &Command, low: u32, high: u32) -> Reason {
+    let detail = format!("{} holds {high:#010x}'{low:08x}, no address of 48 bits", command.name);
+    Reason::new("command/address", detail)
 }
 
 struct Judged<'a> {
@@ -136,7 +142,7 @@ impl Judged<'_> {
 
     /// Drivers claim whole windows; one may end at the end of the space, not behind it.
     fn window(&self, base: usize, size: usize) -> Result<(), Reason> {
-        check_address(self.command, self.dwords, base)?;
+        check_address(self.command, self.dword(base), self.dword(base + 1))?;
         let high = u64::from(self.dword(base + 1) & 0xffff) << 32;
         let base = high | u64::from(self.dword(base) & 0xffff_f000);
         let bytes = u64::from(self.dword(size) & 0xffff_f000);

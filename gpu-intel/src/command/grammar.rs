@@ -40,40 +40,46 @@ pub struct WideAddress {
     pub step: u16,
 }
 
-/// How the length of a command is found.
+/// How many dwords a command has: one, or two and what the low bits of dword 0 count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Length {
-    /// One dword.
-    One,
-    /// The low `bits` bits of dword 0 count the dwords after the second; only lengths from `min` to `max` dwords are
-    /// any use.
-    Counted {
-        /// How many bits.
-        bits: u8,
-        /// The shortest form in dwords.
-        min: u32,
-        /// The longest form in dwords.
-        max: u32,
-    },
+pub struct Length {
+    /// The bits that count.
+    count: u32,
+    /// What is counted from.
+    base: u32,
+    /// The shortest form in dwords that is any use.
+    pub min: u32,
+    /// The longest.
+    pub max: u32,
 }
 
 impl Length {
+    /// One dword.
+    pub(in crate::command) const ONE: Self = Self { count: 0, base: 1, min: 1, max: 1 };
+
+    /// Counted by the low `bits` bits of dword 0; only lengths from `min` to `max` dwords are any use.
+    pub(in crate::command) const fn counted(bits: u32, min: u32, max: u32) -> Self {
+        Self { count: (1 << bits) - 1, base: 2, min, max }
+    }
+
+    /// How many bits of dword 0 count dwords.
+    #[must_use]
+    pub fn bits(self) -> u32 {
+        self.count.count_ones()
+    }
+
     /// The dwords of the command that starts with `dword0`, as its header counts them.
     #[must_use]
+    #[inline]
     pub fn of(self, dword0: u32) -> usize {
-        match self {
-            Self::One => 1,
-            Self::Counted { bits, .. } => (dword0 & ((1 << bits) - 1)) as usize + 2,
-        }
+        ((dword0 & self.count) + self.base) as usize
     }
 
     /// Whether a command of this kind may have so many dwords.
     #[must_use]
+    #[inline]
     pub fn allows(self, dwords: usize) -> bool {
-        match self {
-            Self::One => dwords == 1,
-            Self::Counted { min, max, .. } => (min as usize..=max as usize).contains(&dwords),
-        }
+        (self.min as usize..=self.max as usize).contains(&dwords)
     }
 }
 
@@ -317,16 +323,16 @@ macro_rules! engines {
 
 macro_rules! length {
     (one) => {
-        $crate::command::grammar::Length::One
+        $crate::command::grammar::Length::ONE
     };
     (fixed($n:literal, $bits:literal)) => {
-        $crate::command::grammar::Length::Counted { bits: $bits, min: $n, max: $n }
+        $crate::command::grammar::Length::counted($bits, $n, $n)
     };
     (counted($min:literal.., $bits:literal)) => {
-        $crate::command::grammar::Length::Counted { bits: $bits, min: $min, max: (1 << $bits) + 1 }
+        $crate::command::grammar::Length::counted($bits, $min, (1 << $bits) + 1)
     };
     (counted($min:literal..=$max:literal, $bits:literal)) => {
-        $crate::command::grammar::Length::Counted { bits: $bits, min: $min, max: $max }
+        $crate::command::grammar::Length::counted($bits, $min, $max)
     };
 }
 

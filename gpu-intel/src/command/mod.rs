@@ -71,7 +71,7 @@ const STATE: u32 = 3;
 #[must_use]
 #[inline]
 pub fn decode(dword0: u32, engine: Engine) -> Option<&'static Command> {
-    table::find(dword0, engine).filter(|command| command.engines.contains(engine.into()))
+    table::find(dword0, engine)
 }
 
 /// The command that `dword0` starts on any engine.

@@ -17,9 +17,9 @@ use super::{Command, MAX_LENGTH, decode, decode_any, opcode};
 use crate::address::PpgttAddress;
 use crate::engine::Engine;
 
-/// Dwords that are fetched at a time: a few pages, and more than any check reaches.
-const CHUNK: usize = 4096;
-const _: () = assert!(CHUNK > 2 * MAX_LENGTH);
+/// Dwords that are fetched at a time: more than any check reaches, and few enough to stay in a processor's first cache.
+const CHUNK: usize = 2048;
+const _: () = assert!(CHUNK > MAX_LENGTH);
 
 /// Where commands are fetched from: a context's own address space.
 pub trait CommandMemory {
@@ -86,37 +86,7 @@ enum Then {
 pub struct Walker {
     budget: Budget,
     chunk: Vec<u32>,
-    /// Batches that are still to be walked.
-    queue: Vec<(PpgttAddress, Level)>,
-    /// Batches that are queued or walked.
-    seen: HashSet<(PpgttAddress, Level)>,
-}
-
-/// Where a walk is.
-struct Walk<'a> {
-    memory: &'a mut dyn CommandMemory,
-    engine: Engine,
-    /// The address of the chunk's first dword.
-    base: PpgttAddress,
-    /// Dwords that the chunk holds.
-    filled: usize,
-    /// Whether there may be more behind the chunk.
-    more: bool,
-    /// The next command in it.
-    next: usize,
-    commands: u64,
-    dwords: u64,
-}
-
-impl Walk<'_> {
-    fn begin(&mut self, at: PpgttAddress) {
-        (self.base, self.filled, self.more, self.next) = (at, 0, true, 0);
-    }
-
-    /// Where the next command stands.
-    fn at(&self) -> PpgttAddress {
-        PpgttAddress(self.base.0.wrapping_add(4 * self.next as u64)).truncated()
-    }
+    found: Found,
 }
 
 impl Default for Walker {
@@ -129,12 +99,8 @@ impl Walker {
     /// A walker that sees at most as much as `budget` says.
     #[must_use]
     pub fn new(budget: Budget) -> Self {
-        Self {
-            budget,
-            chunk: vec![0; CHUNK],
-            queue: Vec::with_capacity(64),
-            seen: HashSet::with_capacity(64),
-        }
+        let (queue, seen) = (Vec::with_capacity(64), HashSet::with_capacity(64));
+        Self { budget, chunk: vec![0; CHUNK], found: Found { queue, seen } }
     }
 
     /// Shows `visitor` the batch at `start` and all that it starts, as `engine` would execute them.
@@ -145,100 +111,155 @@ impl Walker {
         start: PpgttAddress,
         visitor: &mut V,
     ) -> Walked {
-        let (base, filled, more, next) = (start, 0, true, 0);
-        let mut walk = Walk { memory, engine, base, filled, more, next, commands: 0, dwords: 0 };
-        self.queue.clear();
-        self.seen.clear();
-        let mut result = self.push(start, Level::First);
+        self.found.queue.clear();
+        self.found.seen.clear();
+        let Self { budget, chunk, found } = self;
+        let mut walk =
+            Walk { memory, engine, budget: *budget, found, at: start, commands: 0, dwords: 0 };
+        let mut result = walk.found.push(start, Level::First, budget.batches);
         while result.is_ok()
-            && let Some((start, level)) = self.queue.pop()
+            && let Some((start, level)) = walk.found.queue.pop()
         {
-            walk.begin(start);
-            result = self.batch(&mut walk, level, visitor);
+            walk.at = start;
+            result = walk.batch(chunk, level, visitor);
         }
-        let stopped = result.err().map(|reason| (walk.at(), reason));
+        let stopped = result.err().map(|reason| (walk.at, reason));
         Walked { commands: walk.commands, bytes: 4 * walk.dwords, stopped }
     }
+}
 
-    fn push(&mut self, at: PpgttAddress, level: Level) -> Result<(), Reason> {
+/// Batches that were come upon.
+#[derive(Debug)]
+struct Found {
+    /// Still to be walked.
+    queue: Vec<(PpgttAddress, Level)>,
+    /// Queued or walked.
+    seen: HashSet<(PpgttAddress, Level)>,
+}
+
+impl Found {
+    fn push(&mut self, at: PpgttAddress, level: Level, most: usize) -> Result<(), Reason> {
         let at = PpgttAddress(at.0 & !3).truncated();
         if !self.seen.insert((at, level)) {
             return Ok(());
         }
-        if self.seen.len() > self.budget.batches {
-            let detail = format!("starts more than {} batches", self.budget.batches);
-            return Err(Reason::new("batch/budget", detail));
+        if self.seen.len() > most {
+            return Err(Reason::new("batch/budget", format!("starts more than {most} batches")));
         }
         self.queue.push((at, level));
         Ok(())
     }
+}
 
+/// A walk under way.
+struct Walk<'a> {
+    memory: &'a mut dyn CommandMemory,
+    engine: Engine,
+    budget: Budget,
+    found: &'a mut Found,
+    /// The next command.
+    at: PpgttAddress,
+    commands: u64,
+    dwords: u64,
+}
+
+impl Walk<'_> {
     /// Walks one batch to its end.
     fn batch<V: Visitor>(
         &mut self,
-        walk: &mut Walk<'_>,
+        chunk: &mut [u32],
         level: Level,
         visitor: &mut V,
     ) -> Result<(), Reason> {
         loop {
-            if walk.more && walk.next + MAX_LENGTH > walk.filled {
-                walk.begin(walk.at());
-                walk.filled = walk.memory.fetch(walk.base, &mut self.chunk);
-                walk.more = walk.filled == self.chunk.len();
-            }
-            let rest = self.chunk.get(walk.next..walk.filled).unwrap_or_default();
-            let Some(&header) = rest.first() else { return Err(off_the_end(walk)) };
-            walk.commands += 1;
-            if walk.commands > self.budget.commands {
-                let detail = format!("has more than {} commands", self.budget.commands);
-                return Err(Reason::new("batch/budget", detail));
-            }
-            let Some(command) = decode(header, walk.engine) else {
-                return Err(unknown(header, walk.engine));
-            };
-            let length = command.length.of(header);
-            visitor.command(walk.at(), command, rest.get(..length).unwrap_or(rest))?;
-            if length > rest.len() && !walk.more {
-                return Err(off_the_end(walk));
-            }
-            let then = match command.key {
-                BATCH_BUFFER_END => Then::End,
-                BATCH_BUFFER_START => match *rest {
-                    [_, low, high, ..] => {
-                        let target = PpgttAddress::from_dwords(low, high);
-                        self.start(walk, header, target, level)?
-                    }
-                    _ => return Err(off_the_end(walk)),
-                },
-                _ => Then::Next,
-            };
-            // A command may reach past the chunk: the next fetch begins behind it.
-            walk.next += length;
-            walk.dwords += length as u64;
-            if matches!(then, Then::End) {
-                return Ok(());
+            let filled = self.memory.fetch(self.at, chunk);
+            let more = filled == chunk.len();
+            let fetched = chunk.get(..filled).unwrap_or_default();
+            match self.commands(fetched, more, level, visitor)? {
+                Then::End => return Ok(()),
+                Then::Next if more => {}
+                Then::Next if self.commands == 0 => {
+                    let detail = format!("nothing is mapped at {:#x}", self.at);
+                    return Err(Reason::new("batch/unmapped", detail));
+                }
+                Then::Next => return Err(off_the_end(self.at)),
             }
         }
     }
 
-    /// A batch starts another. Behind a call, and behind a start that may be left out, the walk goes on.
-    fn start(
+    /// Walks the commands in `fetched`, which begins with the next one. There may be `more` behind it.
+    fn commands<V: Visitor>(
         &mut self,
-        walk: &mut Walk<'_>,
-        header: u32,
-        target: PpgttAddress,
+        fetched: &[u32],
+        more: bool,
         level: Level,
+        visitor: &mut V,
     ) -> Result<Then, Reason> {
+        let (base, engine) = (self.at.0, self.engine);
+        let left = self.budget.commands.saturating_sub(self.commands);
+        // Counted here and added up behind the loop, which is run for every command that any guest submits.
+        let (mut next, mut commands) = (0, 0);
+        let place = |next: usize| PpgttAddress(base.wrapping_add(4 * next as u64)).truncated();
+        let result = loop {
+            let rest = fetched.get(next..).unwrap_or_default();
+            let Some(&header) = rest.first() else { break Ok(Then::Next) };
+            let Some(command) = decode(header, engine) else {
+                commands += 1;
+                break Err(unknown(header, engine));
+            };
+            let length = command.length.of(header);
+            let whole = rest.get(..length);
+            if whole.is_none() && more && rest.len() < MAX_LENGTH {
+                break Ok(Then::Next);
+            }
+            commands += 1;
+            if commands > left {
+                break Err(self.budget_spent());
+            }
+            if let Err(reason) = visitor.command(place(next), command, whole.unwrap_or(rest)) {
+                break Err(reason);
+            }
+            if whole.is_none() && !more {
+                break Err(off_the_end(place(next)));
+            }
+            let then = match command.key {
+                BATCH_BUFFER_END => Ok(Then::End),
+                BATCH_BUFFER_START => self.start(place(next), rest, level),
+                _ => Ok(Then::Next),
+            };
+            // A command may reach past the chunk: the next one begins behind it.
+            next += if then.is_ok() { length } else { 0 };
+            if !matches!(then, Ok(Then::Next)) {
+                break then;
+            }
+        };
+        self.commands += commands;
+        self.dwords += next as u64;
+        self.at = place(next);
+        result
+    }
+
+    /// A batch starts another. Behind a call, and behind a start that may be left out, the walk goes on.
+    #[cold]
+    fn start(&mut self, at: PpgttAddress, dwords: &[u32], level: Level) -> Result<Then, Reason> {
+        let &[header, low, high, ..] = dwords else { return Err(off_the_end(at)) };
+        let target = PpgttAddress::from_dwords(low, high);
         let (call, predicated) = (header >> 22 & 1 != 0, header >> 15 & 1 != 0);
         if call && level == Level::Second {
             return Err(Reason::new("batch/nesting", "a batch of the second level calls another"));
         }
-        if walk.memory.fetch(target, &mut [0]) == 0 {
+        if self.memory.fetch(target, &mut [0]) == 0 {
             let detail = format!("a batch starts at {target:#x}, where nothing is mapped");
             return Err(Reason::new("batch/unmapped", detail));
         }
-        self.push(target, if call { Level::Second } else { level })?;
+        let level = if call { Level::Second } else { level };
+        self.found.push(target, level, self.budget.batches)?;
         Ok(if call || predicated { Then::Next } else { Then::End })
+    }
+
+    #[cold]
+    fn budget_spent(&self) -> Reason {
+        Reason::new("batch/budget", format!("has more than {} commands", self.budget.commands))
     }
 }
 
@@ -246,11 +267,8 @@ const BATCH_BUFFER_END: u32 = opcode::BATCH_BUFFER_END << 23;
 const BATCH_BUFFER_START: u32 = opcode::BATCH_BUFFER_START << 23;
 
 #[cold]
-fn off_the_end(walk: &Walk<'_>) -> Reason {
-    if walk.commands == 0 {
-        return Reason::new("batch/unmapped", format!("nothing is mapped at {:#x}", walk.at()));
-    }
-    Reason::new("batch/end", format!("runs off its end at {:#x}", walk.at()))
+fn off_the_end(at: PpgttAddress) -> Reason {
+    Reason::new("batch/end", format!("runs off its end at {at:#x}"))
 }
 
 #[cold]
