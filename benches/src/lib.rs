@@ -5,6 +5,7 @@
 //! follows a batch through a running mediator, [`stand_in`] is a VM without a VMM, [`model`] a batch on the model alone.
 
 pub mod access;
+pub mod corpus;
 pub mod model;
 pub mod stand_in;
 pub mod submission;
