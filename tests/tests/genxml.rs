@@ -128,9 +128,9 @@ fn compare_length(theirs: &Described, command: &Command, wrong: &mut Vec<String>
         Some(dwords) => command.length.allows(dwords as usize),
     };
     let counted = theirs.values.iter().find(|(low, ..)| *low == 0).map(|(_, high, _)| high + 1);
-    let bits = match command.length.bits() {
+    let bits = match command.length.counting_bits() {
         0 => counted,
-        bits => Some(bits),
+        bits => Some(bits.count_ones()),
     };
     if !allowed || bits != counted {
         wrong.push(format!("{}: {:?} is not {:?}", command.name, command.length, theirs.length));

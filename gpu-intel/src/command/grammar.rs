@@ -43,10 +43,8 @@ pub struct WideAddress {
 /// How many dwords a command has: one, or two and what the low bits of dword 0 count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Length {
-    /// The bits that count.
-    count: u32,
-    /// What is counted from.
-    base: u32,
+    /// The bits that count; 0: there is one dword.
+    count: u16,
     /// The shortest form in dwords that is any use.
     pub min: u32,
     /// The longest.
@@ -55,24 +53,30 @@ pub struct Length {
 
 impl Length {
     /// One dword.
-    pub(in crate::command) const ONE: Self = Self { count: 0, base: 1, min: 1, max: 1 };
+    pub(in crate::command) const ONE: Self = Self { count: 0, min: 1, max: 1 };
 
     /// Counted by the low `bits` bits of dword 0; only lengths from `min` to `max` dwords are any use.
     pub(in crate::command) const fn counted(bits: u32, min: u32, max: u32) -> Self {
-        Self { count: (1 << bits) - 1, base: 2, min, max }
+        Self { count: ((1 << bits) - 1) as u16, min, max }
     }
 
-    /// How many bits of dword 0 count dwords.
+    /// The bits of dword 0 that count dwords.
     #[must_use]
-    pub fn bits(self) -> u32 {
-        self.count.count_ones()
+    pub const fn counting_bits(self) -> u16 {
+        self.count
+    }
+
+    /// What `counting_bits` of `dword0` count.
+    #[inline]
+    pub(in crate::command) const fn count(dword0: u32, counting_bits: u16) -> usize {
+        (dword0 & counting_bits as u32) as usize + 1 + (counting_bits != 0) as usize
     }
 
     /// The dwords of the command that starts with `dword0`, as its header counts them.
     #[must_use]
     #[inline]
-    pub fn of(self, dword0: u32) -> usize {
-        ((dword0 & self.count) + self.base) as usize
+    pub const fn of(self, dword0: u32) -> usize {
+        Self::count(dword0, self.count)
     }
 
     /// Whether a command of this kind may have so many dwords.

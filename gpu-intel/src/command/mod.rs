@@ -71,13 +71,20 @@ const STATE: u32 = 3;
 #[must_use]
 #[inline]
 pub fn decode(dword0: u32, engine: Engine) -> Option<&'static Command> {
+    decode_with_length(dword0, engine).map(|(command, _)| command)
+}
+
+/// The command that `dword0` starts on `engine`, and how many dwords it has.
+#[must_use]
+#[inline]
+pub fn decode_with_length(dword0: u32, engine: Engine) -> Option<(&'static Command, usize)> {
     table::find(dword0, engine)
 }
 
 /// The command that `dword0` starts on any engine.
 #[must_use]
 pub fn decode_any(dword0: u32) -> Option<&'static Command> {
-    Engine::ALL.into_iter().find_map(|engine| table::find(dword0, engine))
+    Engine::ALL.into_iter().find_map(|engine| decode(dword0, engine))
 }
 
 /// Every command, engine by engine.

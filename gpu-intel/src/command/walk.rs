@@ -13,7 +13,7 @@ use std::collections::HashSet;
 
 use mediator::Reason;
 
-use super::{Command, MAX_LENGTH, decode, decode_any, opcode};
+use super::{Command, MAX_LENGTH, decode_any, decode_with_length, opcode};
 use crate::address::PpgttAddress;
 use crate::engine::Engine;
 
@@ -203,11 +203,10 @@ impl Walk<'_> {
         let result = loop {
             let rest = fetched.get(next..).unwrap_or_default();
             let Some(&header) = rest.first() else { break Ok(Then::Next) };
-            let Some(command) = decode(header, engine) else {
+            let Some((command, length)) = decode_with_length(header, engine) else {
                 commands += 1;
                 break Err(unknown(header, engine));
             };
-            let length = command.length.of(header);
             let whole = rest.get(..length);
             if whole.is_none() && more && rest.len() < MAX_LENGTH {
                 break Ok(Then::Next);

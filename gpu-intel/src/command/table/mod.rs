@@ -12,121 +12,105 @@ mod structures;
 mod vdenc;
 mod vebox;
 
-use super::grammar::{BLIT, Command, MEMORY_INTERFACE, PIPELINE, Type};
-use super::{BLITTER, Engines, MI, STATE, TYPE_SHIFT};
+use super::Engines;
+use super::grammar::{Command, Length};
 use crate::engine::Engine;
 
-/// A command for each opcode of a kind, where there is one.
-type Row = Option<&'static Command>;
+const TABLES: [&[Command]; 10] = [
+    mi::MI,
+    blitter::BLITTER,
+    render::RENDER,
+    media::MEDIA,
+    mfx::MFX,
+    hcp::HCP,
+    huc::HUC,
+    vdenc::VDENC,
+    sfc::SFC,
+    vebox::VEBOX,
+];
 
-/// Where the opcode of a kind is, and the command of each.
-#[derive(Clone, Copy)]
-struct Index {
-    shift: u32,
-    /// As many as the opcode has values.
-    rows: &'static [Row],
-}
-
-impl Index {
-    /// Of a type that the engine doesn't know.
-    const EMPTY: Self = Self { shift: 0, rows: &[] };
-
-    const fn new(kind: &Type, rows: &'static [Row]) -> Self {
-        assert!(rows.len().is_power_of_two());
-        Self { shift: kind.mask.trailing_zeros(), rows }
+const COUNT: usize = {
+    let (mut count, mut table) = (0, 0);
+    while table < TABLES.len() {
+        count += TABLES[table].len();
+        table += 1;
     }
+    count
+};
 
-    #[inline]
-    fn find(&self, dword0: u32) -> Row {
-        *self.rows.get((dword0 >> self.shift) as usize & self.rows.len().wrapping_sub(1))?
-    }
-}
-
-/// The commands of `tables`, whose keys have one form, that `engine` executes.
-const fn rows<const N: usize>(
-    kind: &Type,
-    engine: Engines,
-    tables: &[&'static [Command]],
-) -> [Row; N] {
-    let mut rows: [Row; N] = [None; N];
-    let mut table = 0;
-    while table < tables.len() {
+/// All commands in one row.
+static COMMANDS: [&Command; COUNT] = {
+    let mut commands = [&TABLES[0][0]; COUNT];
+    let (mut count, mut table) = (0, 0);
+    while table < TABLES.len() {
         let mut row = 0;
-        while row < tables[table].len() {
-            let command = &tables[table][row];
-            if command.engines.bits() & engine.bits() != 0 {
-                let opcode = (command.key >> kind.mask.trailing_zeros()) as usize & (N - 1);
-                assert!(rows[opcode].is_none(), "two commands have one key");
-                rows[opcode] = Some(command);
-            }
-            row += 1;
+        while row < TABLES[table].len() {
+            commands[count] = &TABLES[table][row];
+            (count, row) = (count + 1, row + 1);
         }
         table += 1;
     }
-    rows
+    commands
+};
+
+/// What a first dword with certain upper 16 bits starts: 0, or a command's number from 1, and with it the bits that
+/// count its dwords. The length is in here so that the walk from command to command waits for one table only.
+#[derive(Clone, Copy)]
+struct Start {
+    number: u16,
+    count: u16,
 }
 
-const fn mi(engine: Engines) -> [Row; 64] {
-    rows(&MEMORY_INTERFACE, engine, &[mi::MI])
-}
+/// Every upper half of a first dword; those from 0x8000 on start nothing.
+type Starts = [Start; 0x8000];
 
-static RENDER_MI: [Row; 64] = mi(Engines::RENDER);
-static COPY_MI: [Row; 64] = mi(Engines::COPY);
-static VIDEO_MI: [Row; 64] = mi(Engines::VIDEO);
-static VEBOX_MI: [Row; 64] = mi(Engines::VIDEO_ENHANCE);
-static COPY_BLITS: [Row; 128] = rows(&BLIT, Engines::COPY, &[blitter::BLITTER]);
-static RENDER_STATE: [Row; 8192] =
-    rows(&PIPELINE, Engines::RENDER, &[render::RENDER, media::MEDIA]);
-static VIDEO_STATE: [Row; 8192] =
-    rows(&PIPELINE, Engines::VIDEO, &[mfx::MFX, hcp::HCP, huc::HUC, vdenc::VDENC, sfc::SFC]);
-static VEBOX_STATE: [Row; 8192] = rows(&PIPELINE, Engines::VIDEO_ENHANCE, &[vebox::VEBOX]);
-
-/// An engine's commands, by the type in the uppermost bits of their first dword.
-type Types = [Index; 8];
-
-const fn types(mi: &'static [Row], blits: &'static [Row], state: &'static [Row]) -> Types {
-    let mut types = [Index::EMPTY; 8];
-    types[MI as usize] = Index::new(&MEMORY_INTERFACE, mi);
-    if !blits.is_empty() {
-        types[BLITTER as usize] = Index::new(&BLIT, blits);
+const fn starts(engine: Engines) -> Starts {
+    let mut starts = [Start { number: 0, count: 0 }; 0x8000];
+    let mut number = 0;
+    while number < COUNT {
+        let command = COMMANDS[number];
+        number += 1;
+        if command.engines.bits() & engine.bits() == 0 {
+            continue;
+        }
+        assert!(command.mask & 0xffff == 0, "the upper half tells the command");
+        // All that agree with the key: the key with each value of the bits that don't tell the command.
+        let free = !command.mask >> 16;
+        let mut rest = 0;
+        loop {
+            let start = &mut starts[(command.key >> 16 | rest) as usize];
+            assert!(start.number == 0, "two commands have one key");
+            *start = Start { number: number as u16, count: command.length.counting_bits() };
+            // The next value with no bit outside of `free`; 0 behind the last.
+            rest = rest.wrapping_sub(free) & free;
+            if rest == 0 {
+                break;
+            }
+        }
     }
-    if !state.is_empty() {
-        types[STATE as usize] = Index::new(&PIPELINE, state);
-    }
-    types
+    starts
 }
 
-static RENDER: Types = types(&RENDER_MI, &[], &RENDER_STATE);
-static COPY: Types = types(&COPY_MI, &COPY_BLITS, &[]);
-static VIDEO: Types = types(&VIDEO_MI, &[], &VIDEO_STATE);
-static VEBOX: Types = types(&VEBOX_MI, &[], &VEBOX_STATE);
+static RENDER: Starts = starts(Engines::RENDER);
+static COPY: Starts = starts(Engines::COPY);
+static VIDEO: Starts = starts(Engines::VIDEO);
+static VIDEO_ENHANCE: Starts = starts(Engines::VIDEO_ENHANCE);
 
-/// The command of `engine` that `dword0` starts.
+/// The command of `engine` that `dword0` starts, and how many dwords it has.
 #[inline]
-pub(super) fn find(dword0: u32, engine: Engine) -> Row {
-    let types = match engine {
+pub(super) fn find(dword0: u32, engine: Engine) -> Option<(&'static Command, usize)> {
+    let starts = match engine {
         Engine::Render => &RENDER,
         Engine::Copy => &COPY,
         Engine::Video => &VIDEO,
-        Engine::VideoEnhance => &VEBOX,
+        Engine::VideoEnhance => &VIDEO_ENHANCE,
     };
-    types.get((dword0 >> TYPE_SHIFT) as usize)?.find(dword0)
+    let start = starts.get((dword0 >> 16) as usize)?;
+    let command = *COMMANDS.get(usize::from(start.number).checked_sub(1)?)?;
+    Some((command, Length::count(dword0, start.count)))
 }
 
 /// All commands.
 pub(super) fn all() -> impl Iterator<Item = &'static Command> {
-    [
-        mi::MI,
-        blitter::BLITTER,
-        render::RENDER,
-        media::MEDIA,
-        mfx::MFX,
-        hcp::HCP,
-        huc::HUC,
-        vdenc::VDENC,
-        sfc::SFC,
-        vebox::VEBOX,
-    ]
-    .into_iter()
-    .flatten()
+    COMMANDS.iter().copied()
 }
