@@ -64,6 +64,11 @@ const MEASUREMENTS: &[Measurement] = &[
         run: micro::submissions,
     },
     Measurement {
+        ids: &["audit-speed", "audit-command"],
+        what: "the audit of captured batches",
+        run: micro::audit,
+    },
+    Measurement {
         ids: &["memory-full"],
         what: "the daemon's memory with stand-ins that use all of their GPU",
         run: stand_ins::memory,

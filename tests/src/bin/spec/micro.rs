@@ -1,8 +1,13 @@
 //! What is measured inside this process: the virtual GPU's accesses, and submissions through a mediator.
 
+use std::time::Instant;
+
 use anyhow::{Context, Result};
+use gpu_intel::audit::Audit;
 use vgate_benches::access::{Class, Rig};
+use vgate_benches::corpus;
 use vgate_benches::submission;
+use vgate_tests::repository;
 
 use crate::Measured;
 use crate::statistics::{best, median, nanoseconds, range, rounded};
@@ -11,6 +16,10 @@ use crate::statistics::{best, median, nanoseconds, range, rounded};
 const ACCESS_ROUNDS: usize = 200;
 /// Submissions for one median.
 const SUBMISSIONS: usize = 400;
+/// How often each batch is judged for one median.
+const JUDGEMENTS: usize = 200;
+/// Batches of more bytes are judged.
+const LARGE: u64 = 4096;
 
 pub(crate) fn registers() -> Result<Vec<Measured>> {
     let mut plain = Vec::new();
@@ -68,5 +77,36 @@ pub(crate) fn submissions() -> Result<Vec<Measured>> {
         Measured::new("submission-work", range(&lows(&work)).1, note(&work)),
         Measured::new("submission-to-silicon", range(&lows(&medians)).1, note(&medians)),
         Measured::new("submission-size", large / small, "work at 64 GiB to work at 16 MiB"),
+    ])
+}
+
+pub(crate) fn audit() -> Result<Vec<Measured>> {
+    let mut batches = corpus::batches(&repository().join("tests/corpus"), LARGE)?;
+    let mut audit = Audit::default();
+    let bytes: u64 = batches.iter().map(|batch| batch.bytes).sum();
+    let mut commands = Vec::new();
+    let round = || {
+        let all = (0..JUDGEMENTS).map(|_| {
+            let mut time = 0.0;
+            for batch in &mut batches {
+                let begin = Instant::now();
+                batch.judge(&mut audit);
+                let took = nanoseconds(begin.elapsed());
+                commands.push(took / batch.commands as f64);
+                time += took;
+            }
+            time / bytes as f64
+        });
+        all.collect()
+    };
+    let (cost, (low, high)) = best(round);
+    let speeds = format!("{} to {} GB/s in {bytes} bytes", rounded(1.0 / high), rounded(1.0 / low));
+    commands.sort_unstable_by(f64::total_cmp);
+    let percentile = commands.get(commands.len() * 99 / 100).context("no batches")?;
+    let note =
+        format!("median {} ns, {} batches", rounded(median(commands.clone())), batches.len());
+    Ok(vec![
+        Measured::new("audit-speed", cost, speeds),
+        Measured::new("audit-command", *percentile, note),
     ])
 }
