@@ -1,7 +1,7 @@
 //! Registers that a batch of a user may touch; everything that is not named here is the kernel's.
 //!
 //! Hardware knows the same difference and drops what an unprivileged batch writes elsewhere. The audit refuses the
-//! batch, so that a guest learns of it.
+//! command, so that a guest learns of it.
 //!
 //! Sources: SKL PRM vol 2c for the registers, i915's white lists, the captured batches of user-mode drivers and
 //! IGT's gem_ctx_isolation for which of them are needed.
@@ -54,6 +54,10 @@ const fn render(offset: u32, dwords: u32, access: Access) -> Range {
     Range { from: From::Only(Engine::Render, offset), dwords, access }
 }
 
+const fn copy(offset: u32, dwords: u32, access: Access) -> Range {
+    Range { from: From::Only(Engine::Copy, offset), dwords, access }
+}
+
 /// The white list.
 const RANGES: &[Range] = &[
     every(0x0c0, 1, Access::Masked), // INSTPM
@@ -63,6 +67,10 @@ const RANGES: &[Range] = &[
     render(0x91b8, 4, Access::ReadOnly), // PERFCNT1, PERFCNT2: queries of performance
     render(0xa01c, 1, Access::ReadOnly), // RPSTAT: the GPU's frequency, by queries of performance
     render(0x2290, 2, Access::Plain),    // CS_INVOCATION_COUNT
+    render(0x22c8, 2, Access::Plain),    // PS_INVOCATION_COUNT_0
+    render(0x22d8, 2, Access::Plain),    // PS_DEPTH_COUNT_0
+    render(0x22f0, 2, Access::Plain),    // PS_INVOCATION_COUNT_1
+    render(0x22f8, 2, Access::Plain),    // PS_DEPTH_COUNT_1
     render(0x2300, 22, Access::Plain),   // HS_INVOCATION_COUNT .. PS_DEPTH_COUNT
     render(0x2360, 2, Access::Plain),    // OA_CTX_CONTROL, OACTXID: the model has no OA unit
     every(0x3bc, 1, Access::Plain),      // MI_PREDICATE_RESULT_2
@@ -88,7 +96,10 @@ const RANGES: &[Range] = &[
     render(0xe18c, 1, Access::Masked),   // HALF_SLICE_CHICKEN3
     render(0xe400, 2, Access::Plain),    // TD_CTL, TD_CTL2: the model has no debugger
     render(0xe48c, 1, Access::Masked),   // OA chicken as i915 whitelists it
-    Range { from: From::Only(Engine::Copy, BCS_SWCTRL), dwords: 1, access: Access::Masked },
+    copy(BCS_SWCTRL, 1, Access::Masked),
+    // The render and video engines' time stamps, too: i915 lets them pass where it checks the copy engine's batches.
+    copy(0x2358, 2, Access::ReadOnly),
+    copy(0x1_2358, 2, Access::ReadOnly),
 ];
 
 /// What a batch on `engine` may do with the register at `at`; `None`: nothing.

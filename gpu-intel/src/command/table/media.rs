@@ -1,6 +1,6 @@
 //! The media and GPGPU pipeline of the render engine.
 //!
-//! Sources: SKL PRM vol 2a and 2c, Mesa's genxml of Gen9.
+//! Sources: SKL PRM vol 2a and 2c, Mesa's genxml of Gen9; MEDIA_POOL_STATE from i915, whose work-arounds for Broxton have it.
 
 use crate::command::Engines;
 use crate::command::grammar::commands;
@@ -50,6 +50,9 @@ commands! {
         1[5:0] "Interface Descriptor Offset" uint;
         1[6] "Watermark Required" uint;
         1[7] "Flush to GO" bool;
+    }
+    0x7005 "MEDIA_POOL_STATE" fixed(6, 16) [] {
+        1[31] "Pool Enable" bool;
     }
     0x7100 "MEDIA_OBJECT" counted(2.., 16) [] {
         1[5:0] "Interface Descriptor Offset" uint;

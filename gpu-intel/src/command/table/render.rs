@@ -1,6 +1,7 @@
 //! The 3D pipeline's state and primitives, and the state that it shares with media.
 //!
-//! Sources: SKL PRM vol 2a and 2c, Mesa's genxml of Gen9.
+//! Sources: SKL PRM vol 2a and 2c, Mesa's genxml of Gen9. The commands for Direct3D 9, which genxml leaves out, are from
+//! i915: its GVT-g knows them, and the state that it gives to every new context begins with one.
 
 use crate::command::Engines;
 use crate::command::grammar::commands;
@@ -45,6 +46,7 @@ commands! {
     0x6102 "STATE_SIP" fixed(3, 8) [] {
         1[63:4] "System Instruction Pointer" offset;
     }
+    0x6103 "SWTESS_BASE_ADDRESS" counted(2.., 8) [] {}
     0x6104 "GPGPU_CSR_BASE_ADDRESS" fixed(3, 8) [] {
         1[63:12] "GPGPU CSR Base Address" address;
     }
@@ -528,6 +530,16 @@ commands! {
             0[31:16] "Entry_1" structure(GATHER_CONSTANT_ENTRY);
         }
     }
+    0x7839 "3DSTATE_DX9_CONSTANTF_VS" counted(2.., 8) [] {}
+    0x783a "3DSTATE_DX9_CONSTANTF_PS" counted(2.., 8) [] {}
+    0x783b "3DSTATE_DX9_CONSTANTI_VS" counted(2.., 8) [] {}
+    0x783c "3DSTATE_DX9_CONSTANTI_PS" counted(2.., 8) [] {}
+    0x783d "3DSTATE_DX9_CONSTANTB_VS" counted(2.., 8) [] {}
+    0x783e "3DSTATE_DX9_CONSTANTB_PS" counted(2.., 8) [] {}
+    0x783f "3DSTATE_DX9_LOCAL_VALID_VS" counted(2.., 8) [] {}
+    0x7840 "3DSTATE_DX9_LOCAL_VALID_PS" counted(2.., 8) [] {}
+    0x7841 "3DSTATE_DX9_GENERATE_ACTIVE_VS" counted(2.., 8) [] {}
+    0x7842 "3DSTATE_DX9_GENERATE_ACTIVE_PS" counted(2.., 8) [] {}
     0x7843 "3DSTATE_BINDING_TABLE_EDIT_VS" counted(2.., 9) [] {
         1[1:0] "Binding Table Edit Target" uint;
         1[31:16] "Binding Table Block Clear" uint;
@@ -832,6 +844,10 @@ commands! {
         1[11] "Gather Pool Enable" bool;
         1[63:12] "Gather Pool Base Address" address;
         3[31:12] "Gather Pool Buffer Size" uint;
+    }
+    0x791b "3DSTATE_DX9_CONSTANT_BUFFER_POOL_ALLOC" fixed(4, 8) [] {
+        1[63:12] "Constant Buffer Pool Base Address" address;
+        3[31:12] "Constant Buffer Pool Buffer Size" uint;
     }
     0x791c "3DSTATE_SAMPLE_PATTERN" fixed(9, 8) [] {
         1[3:0] "16x Sample0 Y Offset" ufixed(4);
