@@ -4,6 +4,7 @@ use mediator::Reason;
 
 use crate::address::RegisterOffset;
 use crate::command::registers::{self, Access};
+use crate::command::streamer::{atomic, math};
 use crate::command::{Check, Command, Length};
 use crate::engine::Engine;
 
@@ -47,7 +48,7 @@ fn check_operands(command: &Command, dwords: &[u32], engine: Engine) -> Result<(
 ///
 /// # Errors
 /// The rule that it breaks.
-pub(super) fn check_kernel(command: &Command) -> Result<(), Reason> {
+pub fn check_kernel(command: &Command) -> Result<(), Reason> {
     if command.checks.contains(&Check::PageTables) {
         let detail = format!("{} changes page tables or contexts", command.name);
         return Err(Reason::new("command/page-tables", detail));
@@ -212,9 +213,13 @@ impl Judged<'_> {
     }
 
     fn flush_dw(&self) -> Result<(), Reason> {
-        if self.dword(0) >> 14 & 3 != 0 {
+        let operation = self.dword(0) >> 14 & 3;
+        if operation != 0 {
             self.status_page(self.bit(0, 21))?;
             self.ggtt(self.bit(1, 2))?;
+        }
+        if operation == 2 {
+            return self.refuse("command/flush", "asks for an operation that does not exist");
         }
         Ok(())
     }
@@ -241,6 +246,9 @@ impl Judged<'_> {
         if self.dword(0) >> 19 & 3 == 3 {
             return self.refuse("command/atomic", "asks for a size that does not exist");
         }
+        if !atomic::exists(self.dword(0) >> 8 & 0xff) {
+            return self.refuse("command/atomic", "asks for an operation that does not exist");
+        }
         if self.bit(0, 18) && self.dwords.len() < 4 {
             return self.refuse("command/length", "has not the length of its operands");
         }
@@ -248,13 +256,7 @@ impl Judged<'_> {
     }
 
     fn math(&self) -> Result<(), Reason> {
-        let known = |instruction: &u32| {
-            matches!(
-                instruction >> 20,
-                0 | 0x080 | 0x081 | 0x480 | 0x481 | 0x100..=0x104 | 0x180 | 0x580
-            )
-        };
-        if !self.dwords.iter().skip(1).all(known) {
+        if !self.dwords.iter().skip(1).all(|instruction| math::exists(*instruction)) {
             return self.refuse("command/math", "holds an instruction that does not exist");
         }
         Ok(())

@@ -21,6 +21,7 @@ mod table;
 pub mod walk;
 
 use bitflags::bitflags;
+use mediator::Reason;
 
 use crate::engine::Engine;
 
@@ -87,29 +88,39 @@ pub fn decode_any(dword0: u32) -> Option<&'static Command> {
     Engine::ALL.into_iter().find_map(|engine| decode(dword0, engine))
 }
 
+/// The command that `dword0` starts on `engine`, and how many dwords it has, for those who have to stop where there is
+/// none: a walk, a ring, the model's fetch.
+///
+/// # Errors
+/// `command/engine` where another engine has it, `command/unknown` where none has.
+#[inline]
+pub fn recognize(dword0: u32, engine: Engine) -> Result<(&'static Command, usize), Reason> {
+    decode_with_length(dword0, engine).ok_or_else(|| not_recognized(dword0, engine))
+}
+
+#[cold]
+fn not_recognized(dword0: u32, engine: Engine) -> Reason {
+    match decode_any(dword0) {
+        Some(command) => {
+            let detail = format!("{} is no command of {engine:?}", command.name);
+            Reason::new("command/engine", detail)
+        }
+        None => {
+            Reason::new("command/unknown", format!("{dword0:#010x} is no command of {engine:?}"))
+        }
+    }
+}
+
 /// Every command, engine by engine.
 pub fn all() -> impl Iterator<Item = &'static Command> {
     table::all()
 }
 
-/// The dwords of the command that `dword0` starts on `engine`. Blitter, 3D and media commands without a name here have
-/// a length too, by the rule of their kind. `None`: whatever this is, the way past it is not known.
+/// The dwords of the command that `dword0` starts on `engine`; `None` if it is none that the engine executes: the way
+/// past it is not known.
 #[must_use]
 pub fn length(dword0: u32, engine: Engine) -> Option<usize> {
-    if let Some(command) = decode(dword0, engine) {
-        return Some(command.length.of(dword0));
-    }
-    let counted = |bits: u32| Some((dword0 & ((1 << bits) - 1)) as usize + 2);
-    match (dword0 >> TYPE_SHIFT, engine) {
-        (BLITTER, Engine::Copy) => counted(8),
-        (STATE, Engine::Render) => match dword0 >> 27 & 3 {
-            1 => Some(1),
-            2 => counted(16),
-            _ => counted(8),
-        },
-        (STATE, Engine::Video | Engine::VideoEnhance) => counted(12),
-        _ => None,
-    }
+    decode_with_length(dword0, engine).map(|(_, length)| length)
 }
 
 #[cfg(test)]
@@ -167,7 +178,17 @@ mod tests {
         assert_eq!(length(0x7a00_0004, Engine::Copy), None);
         assert_eq!(length(0x2000_0000, Engine::Render), None);
         assert_eq!(length(0x1f80_0000, Engine::Render), None, "an MI opcode that does not exist");
-        assert_eq!(length(0x7fff_0003, Engine::Render), Some(5), "no name, but a length");
+        assert_eq!(length(0x7fff_0003, Engine::Render), None, "a 3D command that does not exist");
+        for (dword0, engine, rule) in [
+            (0x54f0_0008, Engine::Render, "command/engine"),
+            (0x7a00_0004, Engine::Copy, "command/engine"),
+            (0x1300_0002, Engine::Render, "command/engine"),
+            (0x1f80_0000, Engine::Render, "command/unknown"),
+            (0x7fff_0003, Engine::Render, "command/unknown"),
+            (0x2000_0000, Engine::Render, "command/unknown"),
+        ] {
+            assert_eq!(recognize(dword0, engine).unwrap_err().rule, rule, "{dword0:#x}");
+        }
     }
 
     proptest! {

@@ -13,7 +13,7 @@ use std::collections::HashSet;
 
 use mediator::Reason;
 
-use super::{Command, MAX_LENGTH, decode_any, decode_with_length, opcode};
+use super::{Command, MAX_LENGTH, opcode, recognize};
 use crate::address::PpgttAddress;
 use crate::engine::Engine;
 
@@ -55,6 +55,9 @@ pub struct Walked {
 
 /// Sees each command of a walk.
 pub trait Visitor {
+    /// Whether the walk goes on into the batches that a batch starts.
+    const FOLLOWS: bool = true;
+
     /// `dwords` begins with the command and holds all of it, or [`MAX_LENGTH`] dwords.
     ///
     /// # Errors
@@ -203,9 +206,12 @@ impl Walk<'_> {
         let result = loop {
             let rest = fetched.get(next..).unwrap_or_default();
             let Some(&header) = rest.first() else { break Ok(Then::Next) };
-            let Some((command, length)) = decode_with_length(header, engine) else {
-                commands += 1;
-                break Err(unknown(header, engine));
+            let (command, length) = match recognize(header, engine) {
+                Ok(known) => known,
+                Err(reason) => {
+                    commands += 1;
+                    break Err(reason);
+                }
             };
             let whole = rest.get(..length);
             if whole.is_none() && more && rest.len() < MAX_LENGTH {
@@ -223,7 +229,7 @@ impl Walk<'_> {
             }
             let then = match command.key {
                 BATCH_BUFFER_END => Ok(Then::End),
-                BATCH_BUFFER_START => self.start(place(next), rest, level),
+                BATCH_BUFFER_START => self.start(place(next), rest, level, V::FOLLOWS),
                 _ => Ok(Then::Next),
             };
             // A command may reach past the chunk: the next one begins behind it.
@@ -240,12 +246,22 @@ impl Walk<'_> {
 
     /// A batch starts another. Behind a call, and behind a start that may be left out, the walk goes on.
     #[cold]
-    fn start(&mut self, at: PpgttAddress, dwords: &[u32], level: Level) -> Result<Then, Reason> {
+    fn start(
+        &mut self,
+        at: PpgttAddress,
+        dwords: &[u32],
+        level: Level,
+        follows: bool,
+    ) -> Result<Then, Reason> {
         let &[header, low, high, ..] = dwords else { return Err(off_the_end(at)) };
         let target = PpgttAddress::from_dwords(low, high);
         let (call, predicated) = (header >> 22 & 1 != 0, header >> 15 & 1 != 0);
         if call && level == Level::Second {
-            return Err(Reason::new("batch/nesting", "a batch of the second level calls another"));
+            return Err(too_deep());
+        }
+        let then = if call || predicated { Then::Next } else { Then::End };
+        if !follows {
+            return Ok(then);
         }
         if self.memory.fetch(target, &mut [0]) == 0 {
             let detail = format!("a batch starts at {target:#x}, where nothing is mapped");
@@ -253,7 +269,7 @@ impl Walk<'_> {
         }
         let level = if call { Level::Second } else { level };
         self.found.push(target, level, self.budget.batches)?;
-        Ok(if call || predicated { Then::Next } else { Then::End })
+        Ok(then)
     }
 
     #[cold]
@@ -265,18 +281,13 @@ impl Walk<'_> {
 const BATCH_BUFFER_END: u32 = opcode::BATCH_BUFFER_END << 23;
 const BATCH_BUFFER_START: u32 = opcode::BATCH_BUFFER_START << 23;
 
+/// There are two levels of batches.
 #[cold]
-fn off_the_end(at: PpgttAddress) -> Reason {
-    Reason::new("batch/end", format!("runs off its end at {at:#x}"))
+pub(crate) fn too_deep() -> Reason {
+    Reason::new("batch/nesting", "a batch of the second level calls another")
 }
 
 #[cold]
-fn unknown(header: u32, engine: Engine) -> Reason {
-    match decode_any(header) {
-        Some(command) if !command.engines.contains(engine.into()) => {
-            let detail = format!("{} is no command of {engine:?}", command.name);
-            Reason::new("command/engine", detail)
-        }
-        _ => Reason::new("command/unknown", format!("{header:#010x} is no command of {engine:?}")),
-    }
+fn off_the_end(at: PpgttAddress) -> Reason {
+    Reason::new("batch/end", format!("runs off its end at {at:#x}"))
 }

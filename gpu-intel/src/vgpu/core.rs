@@ -17,7 +17,9 @@ use super::ggtt::Ggtt;
 use super::interrupts::{EngineEvent, Event, Line};
 use super::registers::{self, Behaviour, Class, Entry, FORCEWAKE, MODE_IDLE, RegisterFile};
 use super::ring::Host;
+use super::scan::Scan;
 use crate::address::{GgttAddress, PpgttAddress, RegisterOffset};
+use crate::audit::{self, Verdict};
 use crate::command;
 use crate::command::streamer::{Bus, Fault, Notify, Space, StatusPage};
 use crate::engine::Engine;
@@ -38,6 +40,11 @@ pub(crate) struct Counters {
     pub(crate) aperture_accesses: u64,
     pub(crate) submissions: u64,
     pub(crate) batches: u64,
+    pub(crate) batches_scanned: u64,
+    pub(crate) commands_scanned: u64,
+    pub(crate) bytes_scanned: u64,
+    pub(crate) refused_at_scan: u64,
+    pub(crate) refused_at_fetch: u64,
     pub(crate) interrupts: u64,
     pub(crate) engine_resets: u64,
     pub(crate) hangs: u64,
@@ -58,6 +65,7 @@ pub(crate) struct Core {
     pub(crate) counters: Counters,
     /// How far the guest's clock is ahead of silicon's.
     pub(crate) ahead: Duration,
+    scan: Scan,
     next_job: u64,
 }
 
@@ -76,6 +84,7 @@ impl Core {
             display: Display::new(config.edid),
             counters: Counters::default(),
             ahead: Duration::ZERO,
+            scan: Scan::default(),
             next_job: 0,
         };
         core.display.reset(&mut core.registers);
@@ -489,6 +498,28 @@ impl Host for RingBus<'_, '_> {
         self.fx.recall.push(job);
     }
 
+    fn scan(&mut self, at: PpgttAddress) -> Result<(), Reason> {
+        let Core { scan, ram, counters, .. } = &mut *self.core;
+        let outcome = scan.batch(ram, self.space, self.engine, at);
+        counters.batches_scanned += 1;
+        counters.commands_scanned += outcome.commands;
+        counters.bytes_scanned += outcome.bytes;
+        match outcome.verdict {
+            Verdict::Fail(refusal) if refusal.is_forbidden() => {
+                Err(audit::refused_at(refusal.reason, refusal.at))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn refused(&mut self) {
+        self.core.counters.refused_at_scan += 1;
+    }
+
+    fn quarantine(&mut self, why: Reason) {
+        self.fx.quarantine.get_or_insert(why);
+    }
+
     fn copy_batch(&mut self, engine: Engine, at: u64) -> Result<Vec<u32>, Reason> {
         let mut dwords = Vec::new();
         let mut next = 0;
@@ -510,9 +541,7 @@ impl Host for RingBus<'_, '_> {
                 dwords.truncate(next);
                 return Ok(dwords);
             }
-            next += command::length(dword, engine).ok_or_else(|| {
-                Reason::new("batch/unknown", format!("a privileged batch holds {dword:#010x}"))
-            })?;
+            next += command::recognize(dword, engine)?.1;
         }
     }
 

@@ -24,6 +24,7 @@ mod registers;
 mod ring;
 mod rom;
 mod saved;
+pub(crate) mod scan;
 #[cfg(test)]
 mod tests;
 mod zero_pages;
@@ -46,6 +47,7 @@ use self::pci::PciConfig;
 use self::registers::{Behaviour, Class};
 use self::ring::{Active, EngineState, Progress, Returned};
 use crate::address::RegisterOffset;
+use crate::audit;
 use crate::engine::Engine;
 use crate::platform::Platform;
 use crate::silicon::Batch;
@@ -349,7 +351,10 @@ impl Vgpu {
         self.engine(engine).hung = true;
         self.engine(engine).waiting = false;
         self.cancel(engine, fx);
-        fx.failed.push(reason);
+        // What cuts the guest off is told once.
+        if fx.quarantine.is_none() {
+            fx.failed.push(reason);
+        }
     }
 
     fn cancel(&mut self, engine: Engine, fx: &mut Effects<Batch>) {
@@ -493,7 +498,11 @@ impl VirtualGpu<Batch> for Vgpu {
                     }
                     self.look_again(engine, fx);
                 }
-                Some(Err(reason)) => self.hang(engine, reason, fx),
+                Some(Err(reason)) => {
+                    let refused = matches!(&end, JobEnd::Fault(why) if audit::is_refusal(why));
+                    self.core.counters.refused_at_fetch += u64::from(refused);
+                    self.hang(engine, reason, fx);
+                }
             }
             return;
         }
@@ -576,6 +585,11 @@ impl VirtualGpu<Batch> for Vgpu {
             ("aperture_accesses", c.aperture_accesses),
             ("submissions", c.submissions),
             ("batches", c.batches),
+            ("batches_scanned", c.batches_scanned),
+            ("commands_scanned", c.commands_scanned),
+            ("bytes_scanned", c.bytes_scanned),
+            ("refused_at_scan", c.refused_at_scan),
+            ("refused_at_fetch", c.refused_at_fetch),
             ("interrupts", c.interrupts),
             ("engine_resets", c.engine_resets),
             ("hangs", c.hangs),

@@ -5,6 +5,9 @@
 //!                                └──► batch buffers become jobs for silicon
 //! ```
 //!
+//! A batch is scanned before it is handed out ([`scan`](super::scan)); its request fails if it asks for what is not a
+//! user's. What the ring itself holds is the guest's kernel's: only what no driver does cuts the guest off.
+//!
 //! Requests keep their order. While a batch is on silicon, commands that only flush and leave breadcrumbs are put
 //! aside with it and executed at its fence, so that a second batch can be handed out before the first has ended;
 //! every other command waits. So the guest sees data, then seqno, then CSB, then interrupt.
@@ -22,9 +25,9 @@ use serde::{Deserialize, Serialize};
 use super::context::ContextImage;
 use super::execlist::{Descriptor, Execlists};
 use crate::address::PpgttAddress;
-use crate::command;
-use crate::command::opcode;
+use crate::audit;
 use crate::command::streamer::{BatchStart, Bus, Space, Step, Streamer};
+use crate::command::{self, Command, opcode};
 use crate::engine::Engine;
 use crate::silicon::{Batch, Position};
 
@@ -227,6 +230,12 @@ pub(crate) trait Host: Bus {
     ) -> JobId;
     /// Wants a batch back from silicon.
     fn recall(&mut self, job: JobId);
+    /// Scans a batch in the context's own space: whether it asks for what is not a user's.
+    fn scan(&mut self, at: PpgttAddress) -> Result<(), Reason>;
+    /// A scan's refusal ends the request.
+    fn refused(&mut self);
+    /// The guest did what only a kernel can do and no driver does.
+    fn quarantine(&mut self, why: Reason);
     /// Copies a privileged batch that begins at a global address, up to its end command (not included).
     fn copy_batch(&mut self, engine: Engine, at: u64) -> Result<Vec<u32>, Reason>;
     /// A 2D, 3D or media command stood in the ring or in a privileged batch: nothing executes it there.
@@ -280,7 +289,7 @@ impl Active {
             arbitration: true,
             executed: 0,
             outstanding: VecDeque::new(),
-            streamer: Streamer::new(engine, true),
+            streamer: Streamer::new(engine),
             fresh,
         }
     }
@@ -399,7 +408,7 @@ impl Active {
                 self.interrupted = None;
                 self.go_on_with(position, host);
             }
-            let Some(command) = self.peek()? else {
+            let Some((kind, command)) = self.peek()? else {
                 return Ok(if self.outstanding.is_empty() {
                     Progress::Complete
                 } else {
@@ -433,11 +442,13 @@ impl Active {
                     format!("a ring ran {BUDGET} commands without an end"),
                 ));
             }
+            audit::check_kernel(kind).inspect_err(|why| host.quarantine(why.clone()))?;
             match self.execute(command.clone(), host)? {
                 Step::Wait => return Ok(Progress::Waiting),
                 Step::Batch(batch) => {
-                    self.next = command.end;
-                    self.start_batch(Origin::Command(command.start), &batch, host)?;
+                    if !self.start_batch(command, &batch, host)? {
+                        return Ok(self.blocked(others_wait, host));
+                    }
                 }
                 Step::BatchEnd => {
                     return Err(Reason::new(
@@ -520,12 +531,10 @@ impl Active {
         Some(Ok(Returned::Finished))
     }
 
-    /// The place of the next command, whole.
-    fn peek(&self) -> Result<Option<Range<usize>>, Reason> {
+    /// The next command, and its place, whole.
+    fn peek(&self) -> Result<Option<(&'static Command, Range<usize>)>, Reason> {
         let Some(dword) = self.commands.get(self.next) else { return Ok(None) };
-        let length = command::length(*dword, self.streamer.engine).ok_or_else(|| {
-            Reason::new("ring/unknown", format!("the ring holds {dword:#010x}, no command"))
-        })?;
+        let (kind, length) = command::recognize(*dword, self.streamer.engine)?;
         let range = self.next..self.next + length;
         if range.end > self.commands.len() {
             return Err(Reason::new(
@@ -533,7 +542,7 @@ impl Active {
                 format!("the ring ends inside of command {dword:#010x}"),
             ));
         }
-        Ok(Some(range))
+        Ok(Some((kind, range)))
     }
 
     fn execute(&mut self, command: Range<usize>, host: &mut dyn Host) -> Result<Step, Reason> {
@@ -541,22 +550,34 @@ impl Active {
         self.streamer.execute(dwords, host).map_err(|fault| fault.0)
     }
 
+    /// Starts a batch; `false` if it is refused and must wait until those ahead of it have ended.
     fn start_batch(
         &mut self,
-        origin: Origin,
+        command: Range<usize>,
         batch: &BatchStart,
         host: &mut dyn Host,
-    ) -> Result<(), Reason> {
+    ) -> Result<bool, Reason> {
+        if batch.space == Space::Ppgtt
+            && let Err(why) = host.scan(PpgttAddress(batch.at))
+        {
+            if !self.outstanding.is_empty() {
+                return Ok(false);
+            }
+            host.refused();
+            return Err(why);
+        }
+        self.next = command.end;
         if batch.space == Space::Ggtt {
             // A privileged batch never reaches silicon: a private copy of it runs here, as if it stood in the ring.
             let copy = host.copy_batch(self.streamer.engine, batch.at)?;
             self.executed += copy.len() / 2;
             self.inserted = self.inserted.max(self.next) + copy.len();
             self.commands.splice(self.next..self.next, copy);
-            return Ok(());
+            return Ok(true);
         }
+        let origin = Origin::Command(command.start);
         self.hand_out(origin, Position { at: batch.at, return_to: None }, host);
-        Ok(())
+        Ok(true)
     }
 
     /// Hands a batch out that was interrupted.

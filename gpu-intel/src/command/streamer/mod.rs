@@ -11,13 +11,12 @@
 //!            └─ Other ──────────► not an MI command (blits, 3D), or one about the display: the caller's business
 //! ```
 //!
-//! Batches of a ring's context run unprivileged. What an unprivileged batch may not do becomes a NOOP, as on hardware
-//! (SKL PRM vol 3, "User mode privileged commands"): stores through the GGTT or a status page, arbitration control.
-//! Register accesses are judged by the bus.
+//! It asks nobody's leave. What an unprivileged batch may do is judged before, command by command
+//! ([`audit`](crate::audit)); and a batch's bus has no GGTT.
 
-mod atomic;
+pub(crate) mod atomic;
 mod control;
-mod math;
+pub(crate) mod math;
 mod memory;
 mod post_sync;
 
@@ -34,6 +33,13 @@ pub enum Space {
     Ggtt,
     /// The context's own.
     Ppgtt,
+}
+
+impl Space {
+    /// The one that a command's GGTT bit chooses.
+    fn chosen(ggtt: bool) -> Self {
+        if ggtt { Self::Ggtt } else { Self::Ppgtt }
+    }
 }
 
 /// A hardware status page: a page in the GGTT.
@@ -144,7 +150,7 @@ pub trait Bus {
 pub struct BatchStart {
     /// Its first command: 48 bits, dword aligned.
     pub at: u64,
-    /// The space that it lies in. An unprivileged batch starts unprivileged ones only.
+    /// The space that it lies in.
     pub space: Space,
     /// Whether its end leads back behind this command. Otherwise the batch that started it is left for good.
     pub second_level: bool,
@@ -155,7 +161,7 @@ pub struct BatchStart {
 pub enum Step {
     /// The next command.
     Next,
-    /// The next command; this one was predicated away, or not allowed.
+    /// The next command; this one was predicated away.
     Skipped,
     /// The same command again, later: its condition is not met. Nothing has been changed.
     Wait,
@@ -172,14 +178,10 @@ pub enum Step {
 pub struct Streamer {
     /// The engine that it belongs to.
     pub engine: Engine,
-    /// Whether commands come from a ring or a privileged batch.
-    pub privileged: bool,
     /// MI_SET_PREDICATE's argument: which commands are left out.
     pub set_predicate: u8,
     /// MI_ARB_ON_OFF: whether the context may be preempted.
     pub arbitration: bool,
-    /// Commands that were not allowed and therefore did nothing.
-    pub dropped: u64,
 }
 
 /// A command's dwords; a dword that is missing is a fault.
@@ -215,8 +217,8 @@ impl Dwords<'_> {
 impl Streamer {
     /// A streamer as a new context starts with.
     #[must_use]
-    pub fn new(engine: Engine, privileged: bool) -> Self {
-        Self { engine, privileged, set_predicate: 0, arbitration: true, dropped: 0 }
+    pub fn new(engine: Engine) -> Self {
+        Self { engine, set_predicate: 0, arbitration: true }
     }
 
     /// Executes one command. `command` holds all of it and nothing else, see [`length`](super::length).
@@ -279,7 +281,6 @@ impl Streamer {
             opcode::STORE_DATA_IMM => self.store_data_imm(dwords, bus),
             opcode::STORE_DATA_INDEX => self.store_data_index(dwords, bus),
             opcode::LOAD_REGISTER_IMM => self.load_register_imm(dwords, bus),
-            opcode::UPDATE_GTT => self.update_gtt(),
             opcode::STORE_REGISTER_MEM => self.store_register_mem(dwords, bus),
             opcode::FLUSH_DW => self.flush_dw(dwords, bus),
             opcode::REPORT_PERF_COUNT => self.report_perf_count(dwords, bus),
@@ -292,6 +293,7 @@ impl Streamer {
             opcode::CONDITIONAL_BATCH_BUFFER_END => self.conditional_end(dwords, bus),
             opcode::DISPLAY_FLIP
             | opcode::SEMAPHORE_MBOX
+            | opcode::UPDATE_GTT
             | opcode::SET_CONTEXT
             | opcode::URB_CLEAR
             | opcode::FORCE_WAKEUP
@@ -299,23 +301,6 @@ impl Streamer {
             | opcode::STORE_URB_MEM => Ok(Step::Other),
             _ => Err(Fault::new("command/unknown", format!("no MI command {header:#010x}"))),
         }
-    }
-
-    /// The space that a command's GGTT bit chooses; `None` if the choice is not allowed and the command does nothing.
-    fn space(&mut self, ggtt: bool) -> Option<Space> {
-        match (ggtt, self.privileged) {
-            (false, _) => Some(Space::Ppgtt),
-            (true, true) => Some(Space::Ggtt),
-            (true, false) => {
-                self.dropped = self.dropped.saturating_add(1);
-                None
-            }
-        }
-    }
-
-    fn not_allowed(&mut self) -> Step {
-        self.dropped = self.dropped.saturating_add(1);
-        Step::Skipped
     }
 
     fn register64<B: Bus + ?Sized>(&self, bus: &mut B, offset: u32) -> Result<u64, Fault> {

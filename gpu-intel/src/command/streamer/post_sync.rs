@@ -30,10 +30,8 @@ impl Streamer {
                 _ => Some(halves(bus.timestamp() & TIMESTAMP)),
             };
             if let Some((low, high)) = value {
-                let at = command.address(2, 2)?;
-                if let Some((space, at)) = self.target(bus, flag(24), flag(21), at)? {
-                    store(bus, space, at, low, Some(high))?;
-                }
+                let (space, at) = target(bus, flag(24), flag(21), command.address(2, 2)?)?;
+                store(bus, space, at, low, Some(high))?;
             }
         }
         if flag(8) {
@@ -66,34 +64,30 @@ impl Streamer {
         };
         if let Some((low, high)) = value {
             let ggtt = command.get(1)? & 4 != 0;
-            let at = command.address(1, 3)?;
-            if let Some((space, at)) = self.target(bus, ggtt, command.bit(21), at)? {
-                store(bus, space, at, low, high)?;
-            }
+            let (space, at) = target(bus, ggtt, command.bit(21), command.address(1, 3)?)?;
+            store(bus, space, at, low, high)?;
         }
         if command.bit(8) {
             bus.notify(Notify::FlushDone);
         }
         Ok(Step::Next)
     }
+}
 
-    /// Where a post-sync operation writes; `None` if it may not.
-    fn target<B: Bus + ?Sized>(
-        &mut self,
-        bus: &B,
-        ggtt: bool,
-        index: bool,
-        at: u64,
-    ) -> Result<Option<(Space, u64)>, Fault> {
-        let Some(space) = self.space(ggtt || index) else { return Ok(None) };
-        if !index {
-            return Ok(Some((space, at)));
-        }
-        let page = bus.status_page(StatusPage::Global).ok_or_else(|| {
-            Fault::new("command/status-page", "a store to a status page that is not set")
-        })?;
-        Ok(Some((Space::Ggtt, page.0.wrapping_add(at & 0xff8))))
+/// Where a post-sync operation writes.
+fn target<B: Bus + ?Sized>(
+    bus: &B,
+    ggtt: bool,
+    index: bool,
+    at: u64,
+) -> Result<(Space, u64), Fault> {
+    if !index {
+        return Ok((Space::chosen(ggtt), at));
     }
+    let page = bus.status_page(StatusPage::Global).ok_or_else(|| {
+        Fault::new("command/status-page", "a store to a status page that is not set")
+    })?;
+    Ok((Space::Ggtt, page.0.wrapping_add(at & 0xff8)))
 }
 
 fn halves(value: u64) -> (u32, u32) {

@@ -1,4 +1,4 @@
-//! What an unprivileged batch can touch on the model.
+//! What an unprivileged batch can touch on the model: its own space, and no GGTT even if a command asked for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +21,8 @@ pub(super) struct BatchBus {
     pub(super) counters: Arc<Counters>,
 }
 
-/// An unprivileged streamer never comes here with a GGTT address.
-fn no_ggtt() -> Fault {
+/// The audit has refused every command that could ask for it.
+pub(super) fn no_ggtt() -> Fault {
     Fault::new("ggtt/unprivileged", "a batch has no access to the GGTT")
 }
 

@@ -161,7 +161,7 @@ mod tests {
         for (i, (at, _)) in registers.clone().all().enumerate() {
             registers.restore(at, 100 + i as u32);
         }
-        let mut streamer = Streamer::new(engine, false);
+        let mut streamer = Streamer::new(engine);
         streamer.set_predicate = 3;
         let mut setup = Setup::default();
         setup.0[2] = 77;
@@ -169,7 +169,7 @@ mod tests {
         save(&ram, &pages, &state, None).unwrap();
         change(&ram);
         let mut registers = Registers::new(engine);
-        let mut streamer = Streamer::new(engine, false);
+        let mut streamer = Streamer::new(engine);
         let mut setup = Setup::default();
         let mut state =
             State { registers: &mut registers, streamer: &mut streamer, setup: &mut setup };

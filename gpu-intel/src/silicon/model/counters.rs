@@ -28,9 +28,9 @@ counters! {
     skipped_blits: "skipped blits",
     /// MI commands that the model does not do.
     skipped_mi: "skipped MI commands",
-    /// Commands that an unprivileged batch may not use.
-    dropped_commands: "dropped privileged commands",
-    /// Accesses to registers outside of the white list.
+    /// Jobs that ended at a command which the audit refused.
+    refused: "refused commands",
+    /// Accesses to registers that the model does not have.
     dropped_registers: "dropped register accesses",
     /// Interrupts that batches asked for: only rings have them.
     dropped_notifications: "dropped notifications",

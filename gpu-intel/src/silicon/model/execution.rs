@@ -5,16 +5,17 @@ use std::sync::Arc;
 use mediator::{Clock, Reason};
 
 use super::blitter::{self, Blit, Setup};
-use super::bus::BatchBus;
+use super::bus::{BatchBus, no_ggtt};
 use super::context_image::{self, State};
 use super::counters::Counters;
 use super::memory::Memory;
 use super::registers::Registers;
 use super::stop::Stop;
 use crate::address::PpgttAddress;
-use crate::command::opcode;
-use crate::command::streamer::{Fault, Step, Streamer};
-use crate::command::{self, length};
+use crate::audit;
+use crate::command::streamer::{Fault, Space, Step, Streamer};
+use crate::command::walk::too_deep;
+use crate::command::{self, opcode};
 use crate::engine::Engine;
 use crate::gtt::PAGE_SIZE;
 use crate::silicon::{Batch, Position};
@@ -60,8 +61,12 @@ pub(super) struct Execution {
     interruptible: bool,
     /// Where the end of a second-level batch leads.
     return_to: Option<u64>,
+    /// Where it came into the stretch of commands that it is in: the batch's start, or where a jump led.
+    entered: u64,
     fetched_at: u64,
     fetched: Vec<u32>,
+    /// The command at hand. It is judged and executed from this copy.
+    command: Vec<u32>,
 }
 
 impl Execution {
@@ -74,6 +79,7 @@ impl Execution {
     ) -> Self {
         Self {
             at: batch.start.truncated().0 & !3,
+            entered: batch.start.truncated().0 & !3,
             return_to: batch.return_to.map(|at| at.truncated().0 & !3),
             interruptible: true,
             bus: BatchBus {
@@ -85,10 +91,11 @@ impl Execution {
             },
             batch,
             started: false,
-            streamer: Streamer::new(engine, false),
+            streamer: Streamer::new(engine),
             setup: Setup::default(),
             fetched_at: 0,
             fetched: Vec::new(),
+            command: Vec::new(),
         }
     }
 
@@ -124,15 +131,13 @@ impl Execution {
 
     /// Runs until something ends it.
     pub(super) fn run(&mut self, stop: &Stop) -> Pause {
-        let dropped = self.streamer.dropped;
         let mut executed = 0_u32;
         let pause = self.try_run(stop, &mut executed).unwrap_or_else(|Fault(reason)| {
             self.bus.counters.faults.add(1);
+            self.bus.counters.refused.add(u64::from(audit::is_refusal(&reason)));
             Pause::Fault(reason)
         });
-        let counters = &self.bus.counters;
-        counters.commands.add(u64::from(executed % YIELD_EVERY));
-        counters.dropped_commands.add(self.streamer.dropped.saturating_sub(dropped));
+        self.bus.counters.commands.add(u64::from(executed % YIELD_EVERY));
         pause
     }
 
@@ -193,37 +198,31 @@ impl Execution {
     }
 
     fn step(&mut self, stop: &Stop) -> Result<Progress, Fault> {
-        let engine = self.streamer.engine;
-        let header = self.dword(self.at)?;
-        let dwords = length(header, engine).ok_or_else(|| {
-            let detail = format!("{header:#010x} at {:#x} is no command of {engine:?}", self.at);
-            Fault::new("command/unknown", detail)
-        })?;
-        let next = self.at.wrapping_add(4 * dwords as u64) & ADDRESS_MASK;
-        self.interruptible = is_arbitration_point(header);
+        let header = self.fetch()?;
+        let next = self.at.wrapping_add(4 * header.length as u64) & ADDRESS_MASK;
+        self.interruptible = is_arbitration_point(header.dword);
 
-        let kind = header >> 29;
-        let pipe_control = header >> 16 == 0x7a00;
+        let kind = header.dword >> 29;
+        let pipe_control = header.dword >> 16 == 0x7a00;
         if kind == 3 && !pipe_control {
             self.bus.counters.skipped_state.add(1);
             self.at = next;
             return Ok(Progress::Next);
         }
-        let mut command = Vec::with_capacity(dwords.min(command::MAX_LENGTH));
-        for i in 0..dwords.min(command::MAX_LENGTH) as u64 {
-            command.push(self.dword(self.at.wrapping_add(4 * i) & ADDRESS_MASK)?);
-        }
 
-        match self.streamer.execute(&command, &mut self.bus)? {
+        match self.streamer.execute(&self.command, &mut self.bus)? {
             Step::Next | Step::Skipped => self.at = next,
             Step::Wait => {
                 self.fetched.clear();
                 return Ok(Progress::Waiting);
             }
             Step::Batch(start) => {
+                if start.space == Space::Ggtt {
+                    return Err(no_ggtt());
+                }
                 if start.second_level {
                     if self.return_to.is_some() {
-                        return Err(Fault::new("command/nesting", "a batch of the third level"));
+                        return Err(self.refused(too_deep()));
                     }
                     self.return_to = Some(next);
                 }
@@ -234,7 +233,7 @@ impl Execution {
                 None => return Ok(Progress::Done),
             },
             Step::Other if kind == 2 => {
-                match blitter::execute(&mut self.setup, &command, &mut self.bus, stop)? {
+                match blitter::execute(&mut self.setup, &self.command, &mut self.bus, stop)? {
                     Blit::Done => self.bus.counters.blits.add(1),
                     Blit::Unknown => self.bus.counters.skipped_blits.add(1),
                     Blit::Killed => return Ok(Progress::Killed),
@@ -251,7 +250,30 @@ impl Execution {
 
     fn jump(&mut self, to: u64) {
         self.at = to & ADDRESS_MASK & !3;
+        self.entered = self.at;
         self.fetched.clear();
+    }
+
+    /// Fetches the next command, as much of it as anything looks at, and judges it.
+    fn fetch(&mut self) -> Result<Header, Fault> {
+        let engine = self.streamer.engine;
+        let dword = self.dword(self.at)?;
+        let (command, length) = command::recognize(dword, engine).map_err(|why| self.refused(why))?;
+        let mut whole = std::mem::take(&mut self.command);
+        whole.clear();
+        whole.push(dword);
+        while whole.len() < length.min(command::MAX_LENGTH) {
+            let at = self.at.wrapping_add(4 * whole.len() as u64) & ADDRESS_MASK;
+            whole.push(self.dword(at)?);
+        }
+        self.command = whole;
+        audit::check(command, &self.command, engine).map_err(|why| self.refused(why))?;
+        Ok(Header { dword, length })
+    }
+
+    /// The command at hand is refused.
+    fn refused(&self, reason: Reason) -> Fault {
+        Fault(audit::refused_at(reason, PpgttAddress(self.at)))
     }
 
     /// The dword at `at`, fetched with those behind it.
@@ -264,7 +286,13 @@ impl Execution {
         let mut buffer = [0; FETCH as usize];
         let buffer = buffer.get_mut(..bytes as usize).unwrap_or_default();
         self.fetched.clear();
-        self.bus.memory.read(at, buffer)?;
+        let entered = at == self.entered;
+        self.bus.memory.read(at, buffer).map_err(|Fault(why)| {
+            Fault(match entered {
+                true => Reason::new("batch/unmapped", format!("no batch can be fetched: {why}")),
+                false => Reason::new("batch/end", format!("it runs off its end: {why}")),
+            })
+        })?;
         let (words, _) = buffer.as_chunks::<4>();
         self.fetched.extend(words.iter().map(|word| u32::from_le_bytes(*word)));
         self.fetched_at = at;
@@ -273,6 +301,13 @@ impl Execution {
             .copied()
             .ok_or_else(|| Fault::new("command/fetch", format!("{at:#x} is not aligned")))
     }
+}
+
+/// What stands at the start of a command.
+struct Header {
+    dword: u32,
+    /// The whole command's dwords.
+    length: usize,
 }
 
 /// Commands at which the guest's own driver may interrupt a batch: waits, MI_ARB_CHECK, primitives and walkers (SKL PRM

@@ -10,8 +10,9 @@
 //! What it does: MI commands, PIPE_CONTROL, FLUSH_DW, the blitter's copies and fills, context save and restore,
 //! preemption between any two commands, and recalls at the commands where the guest's driver allows them. What it does not: 3D, media and video commands are stepped over and counted.
 //!
-//! Batches run unprivileged: [`streamer`](crate::command::streamer) turns what they may not do into NOOPs, and of the
-//! registers they see those in [`registers`]. An access to an address that is not mapped ends the job with a fault.
+//! Batches run unprivileged: each command is judged by the [`audit`](crate::audit) as it was fetched, before it is
+//! executed, and one that is refused ends the job with a fault, as an access to an address that is not mapped does. Of
+//! the registers they see those in [`registers`].
 
 mod bus;
 mod context_image;

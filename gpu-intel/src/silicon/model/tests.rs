@@ -149,7 +149,7 @@ fn what_is_not_mapped_faults() {
     for (commands, expected) in [
         (vec![0x1000_0002, MAPPED as u32, 0, 1, END], "ppgtt/unmapped"),
         (vec![0x1000_0002, READ_ONLY, 0, 1, END], "ppgtt/read-only"),
-        (start(MAPPED as u32).to_vec(), "ppgtt/unmapped"),
+        (start(MAPPED as u32).to_vec(), "batch/unmapped"),
         (vec![0x1000_0002, 0, 1, 1, END], "ppgtt/unmapped"),
         (vec![0x1f80_0000], "command/unknown"),
         (vec![0xffff_ffff], "command/unknown"),
@@ -184,7 +184,7 @@ fn batches_chain_and_nest_once() {
     assert_eq!(host.run(Engine::Video, &first), JobEnd::Done);
     assert_eq!([0, 4, 8].map(|i| host.read(DATA + i)), [1, 2, 3]);
     host.write(BATCH + 0x1000, &second);
-    assert_eq!(rule(&host.run(Engine::Video, &first)), "command/nesting");
+    assert_eq!(rule(&host.run(Engine::Video, &first)), "batch/nesting");
 }
 
 #[test]
@@ -419,36 +419,37 @@ fn a_job_that_has_not_begun_is_withdrawn_and_a_preempted_one_suspended() {
 }
 
 #[test]
-fn privileged_registers_and_commands_do_nothing() {
+fn what_a_user_may_not_do_ends_the_job_before_it_is_done() {
     let host = Host::new();
-    let commands = [
-        // LRI to HWS_PGA, SRM from it, a GGTT store, an interrupt, a 3D command.
-        0x1100_0001,
-        0x2080,
-        0x1000,
-        0x1200_0002,
-        0x2080,
-        DATA,
-        0,
-        0x1040_0002,
-        DATA + 4,
-        0,
-        9,
-        0x0100_0000,
-        0x7b00_0005,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        END,
+    let refused: [(&[u32], &str); 13] = [
+        (&[0x1100_0001, 0x2080, 0x1000], "command/register-write"),
+        (&[0x1200_0002, 0x2080, DATA, 0], "command/register-read"),
+        (&[0x1040_0002, DATA, 0, 9], "command/ggtt"),
+        (&[0x1240_0002, 0x2600, DATA, 0], "command/ggtt"),
+        (&[0x1760_0003, DATA, 0, DATA, 0], "command/ggtt"),
+        (&[0x7a00_0004, 1 << 24 | 1 << 14, DATA, 0, 1, 2], "command/ggtt"),
+        (&[0x7a00_0004, 1 << 21 | 1 << 14, 0x10, 0, 1, 2], "command/status-page"),
+        (&[0x1080_0001, 0x100, 7], "command/privileged"),
+        (&[0x0400_0000], "command/privileged"),
+        (&[0x1180_0001, 0x1000, 3], "command/page-tables"),
+        (&[0x1880_0001, BATCH, 0], "command/ggtt-batch"),
+        (&[0x1300_0002, 0, 0, 0], "command/engine"),
+        (&[0x7fff_0003, 0, 0, 0, 0], "command/unknown"),
     ];
-    host.write(DATA, &[1, 2]);
-    assert_eq!(host.run(Engine::Render, &commands), JobEnd::Done);
-    assert_eq!([host.read(DATA), host.read(DATA + 4)], [0, 2]);
-    assert_eq!(host.count("dropped register accesses"), 2);
-    assert_eq!(host.count("dropped privileged commands"), 1);
+    for (n, (command, expected)) in refused.into_iter().enumerate() {
+        host.write(DATA, &[1, 2]);
+        let commands = [&store(DATA + 4, 3)[..], command, &store(DATA + 4, 4), &[END]].concat();
+        let end = host.run(Engine::Render, &commands);
+        assert_eq!(rule(&end), expected, "{command:x?}");
+        let JobEnd::Fault(why) = end else { panic!() };
+        assert!(why.detail.contains("0x10010"), "it says where: {why}");
+        assert_eq!([host.read(DATA), host.read(DATA + 4)], [1, 3], "all before it is done");
+        assert_eq!(host.count("refused commands"), n as u64 + 1);
+    }
+    // An interrupt goes nowhere, a number for a register that is not here neither, and 3D is stepped over.
+    let harmless = [&[0x0100_0000, 0x0040_0123, 0x7b00_0005][..], &[0; 6], &[END]].concat();
+    assert_eq!(host.run(Engine::Render, &harmless), JobEnd::Done);
+    assert_eq!(host.count("dropped register accesses"), 1);
     assert_eq!(host.count("dropped notifications"), 1);
     assert_eq!(host.count("skipped 3D and media commands"), 1);
 }

@@ -1,0 +1,74 @@
+//! The scan of a user's batch before it is queued.
+//!
+//! It runs on the VM's own thread, and so reads a bounded part of each batch: what lies behind is judged where it is
+//! fetched, as is what a batch starts in turn. Nor is nonsense a reason to refuse a batch here. It may still be
+//! overwritten, or never be reached; and what stands before it is executed, as on silicon, on which drivers' tests rely.
+
+use mediator::{GuestRam, SpaceRoot};
+
+use crate::address::PpgttAddress;
+use crate::audit::{Audit, Outcome};
+use crate::command::walk::CommandMemory;
+use crate::engine::Engine;
+use crate::gtt::{PAGE_SIZE, PageTableWalker};
+
+/// Dwords of a batch that are scanned: 256 KiB. User-mode drivers chain batches of 64 KiB.
+const LIMIT: usize = 1 << 16;
+
+/// A scanner. Its memory serves from batch to batch.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    audit: Audit,
+}
+
+impl Scan {
+    /// Judges the batch at `start`, and not what it starts in turn.
+    pub(crate) fn batch(
+        &mut self,
+        ram: &GuestRam,
+        space: SpaceRoot,
+        engine: Engine,
+        start: PpgttAddress,
+    ) -> Outcome {
+        self.audit.scan(&mut Pages::new(ram, space), engine, start)
+    }
+}
+
+/// A guest's own address space, as far as it is scanned.
+#[derive(Debug)]
+pub(crate) struct Pages<'a> {
+    ram: &'a GuestRam,
+    tables: PageTableWalker,
+    /// Dwords that may still be read.
+    left: usize,
+}
+
+impl<'a> Pages<'a> {
+    pub(crate) fn new(ram: &'a GuestRam, space: SpaceRoot) -> Self {
+        Self { ram, tables: PageTableWalker::new(space), left: LIMIT }
+    }
+}
+
+impl CommandMemory for Pages<'_> {
+    fn fetch(&mut self, at: PpgttAddress, to: &mut [u32]) -> usize {
+        let wanted = to.len().min(self.left);
+        let mut bytes = [0; PAGE_SIZE as usize];
+        let mut filled = 0;
+        while filled < wanted {
+            let here = PpgttAddress((at.0 & !3).wrapping_add(4 * filled as u64)).truncated();
+            let dwords = ((PAGE_SIZE - here.0 % PAGE_SIZE) / 4) as usize;
+            let dwords = dwords.min(wanted - filled);
+            let Some(bytes) = bytes.get_mut(..4 * dwords) else { break };
+            let Ok(page) = self.tables.walk(self.ram, here) else { break };
+            if self.ram.read(page.physical, bytes).is_err() {
+                break;
+            }
+            for (dword, bytes) in to.iter_mut().skip(filled).zip(bytes.as_chunks().0) {
+                *dword = u32::from_le_bytes(*bytes);
+            }
+            filled += dwords;
+        }
+        self.left -= filled;
+        filled
+    }
+}
