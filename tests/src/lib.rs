@@ -45,7 +45,7 @@ pub use promises::Promise;
 pub use qemu::Qemu;
 pub use qmp::Qmp;
 pub use screen::{fingerprint, shows_what_was_printed};
-pub use vgate::Vgate;
+pub use vgate::{Vgate, nothing_was_refused};
 
 use std::path::{Path, PathBuf};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use mediator::control::protocol::{UnknownRegister, VmReport};
-use vgate_tests::{Guest, Image, Qemu, Vgate, complaints};
+use vgate_tests::{Guest, Image, Qemu, Vgate, complaints, nothing_was_refused};
 
 /// A check of the guest's program may take this long on a slow machine.
 const CHECK_LIMIT: Duration = Duration::from_secs(600);
@@ -68,6 +68,7 @@ fn run_checks(name: &str, kernel: &str, more: &str, checks: &[&str]) -> Result<V
     assert_eq!(unknown(&report), Vec::<String>::new());
     guest.wait_end()?;
     vgate.still_runs()?;
+    nothing_was_refused(&report)?;
     Ok(report)
 }
 
@@ -86,6 +87,7 @@ fn i915_finds_metal() -> Result<()> {
     let log = guest.reports("VGATE-KERNEL");
     ensure!(!log.iter().any(|line| line.contains("Virtual GPU")), "i915 knows");
     assert_eq!(unknown(&report), Vec::<String>::new());
+    nothing_was_refused(&report)?;
     assert_eq!(report.summary.resolution, Some((1920, 720)));
     assert_eq!(report.device.get("hangs"), Some(&0));
     let aperture = report.device.get("aperture_accesses");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use mediator::control::protocol::VmReport;
-use vgate_tests::{Guest, Image, Qemu, Vgate, complaints};
+use vgate_tests::{Guest, Image, Qemu, Vgate, complaints, nothing_was_refused};
 
 /// A check of the guest's program may take this long on a slow machine.
 const CHECK_LIMIT: Duration = Duration::from_secs(300);
@@ -35,6 +35,7 @@ fn run_checks(name: &str, checks: &[&str]) -> Result<VmReport> {
     assert_eq!(complaints(&guest)?, Vec::<String>::new());
     guest.wait_end()?;
     vgate.still_runs()?;
+    nothing_was_refused(&report)?;
     Ok(report)
 }
 
@@ -55,6 +56,7 @@ fn i915_probes_without_complaint_and_finds_the_configured_monitor() -> Result<()
     ensure!(said("Virtual GPU for Intel GVT-g detected"));
     ensure!(said("VGT balloon successfully"));
 
+    nothing_was_refused(&report)?;
     assert_eq!(report.summary.resolution, Some((1920, 720)));
     let connectors = guest.reports("VGATE-CONNECTOR");
     assert_eq!(connectors.len(), 1, "{connectors:?}");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use vgate_tests::{Image, Qemu, Vgate, fingerprint, shows_what_was_printed};
+use vgate_tests::{Image, Qemu, Vgate, fingerprint, nothing_was_refused, shows_what_was_printed};
 
 const DRAW_LIMIT: Duration = Duration::from_secs(120);
 
@@ -53,6 +53,7 @@ fn two_guests_at_once_each_see_only_their_own() -> Result<()> {
         let found = fingerprint(&picture);
         ensure!(line.contains(&found), "{name}: the screenshot is {found}, but {line}");
         fingerprints.push(found);
+        nothing_was_refused(&vgate.show(name)?)?;
     }
     assert_ne!(fingerprints[0], fingerprints[1]);
     Ok(())

@@ -12,8 +12,8 @@ use crate::command::walk::CommandMemory;
 use crate::engine::Engine;
 use crate::gtt::{PAGE_SIZE, PageTableWalker};
 
-/// Dwords of a batch that are scanned: 256 KiB. User-mode drivers chain batches of 64 KiB.
-const LIMIT: usize = 1 << 16;
+/// Bytes of a batch that are scanned. User-mode drivers chain batches of 64 KiB.
+const LIMIT: u64 = 256 << 10;
 
 /// A scanner. Its memory serves from batch to batch.
 #[derive(Debug, Default)]
@@ -30,28 +30,23 @@ impl Scan {
         engine: Engine,
         start: PpgttAddress,
     ) -> Outcome {
-        self.audit.scan(&mut Pages::new(ram, space), engine, start)
+        let tables = PageTableWalker::new(space);
+        let end = start.truncated().0.saturating_add(LIMIT);
+        self.audit.scan(&mut Pages { ram, tables, end }, engine, start)
     }
 }
 
 /// A guest's own address space, as far as it is scanned.
-#[derive(Debug)]
-pub(crate) struct Pages<'a> {
+struct Pages<'a> {
     ram: &'a GuestRam,
     tables: PageTableWalker,
-    /// Dwords that may still be read.
-    left: usize,
-}
-
-impl<'a> Pages<'a> {
-    pub(crate) fn new(ram: &'a GuestRam, space: SpaceRoot) -> Self {
-        Self { ram, tables: PageTableWalker::new(space), left: LIMIT }
-    }
+    end: u64,
 }
 
 impl CommandMemory for Pages<'_> {
     fn fetch(&mut self, at: PpgttAddress, to: &mut [u32]) -> usize {
-        let wanted = to.len().min(self.left);
+        let left = self.end.saturating_sub(at.truncated().0) / 4;
+        let wanted = usize::try_from(left).map_or(to.len(), |left| to.len().min(left));
         let mut bytes = [0; PAGE_SIZE as usize];
         let mut filled = 0;
         while filled < wanted {
@@ -68,7 +63,9 @@ impl CommandMemory for Pages<'_> {
             }
             filled += dwords;
         }
-        self.left -= filled;
         filled
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,8 @@ pub(super) struct Machine {
     pub(super) cancelled: Vec<JobId>,
     pub(super) recalled: Vec<JobId>,
     pub(super) interrupts: usize,
-    failed: Vec<Reason>,
+    pub(super) failed: Vec<Reason>,
+    pub(super) quarantined: Option<Reason>,
 }
 
 fn config() -> VgpuConfig {
@@ -46,6 +47,7 @@ impl Machine {
             recalled: Vec::new(),
             interrupts: 0,
             failed: Vec::new(),
+            quarantined: None,
         }
     }
 
@@ -58,6 +60,7 @@ impl Machine {
         self.recalled.extend(fx.recall);
         self.interrupts += fx.interrupts.len();
         self.failed.extend(fx.failed);
+        self.quarantined = self.quarantined.take().or(fx.quarantine);
     }
 
     pub(super) fn write(&mut self, at: u64, value: u32) {
@@ -79,7 +82,7 @@ impl Machine {
         seqno
     }
 
-    fn queue(&mut self, engine: Engine, commands: &[u32]) {
+    pub(super) fn queue(&mut self, engine: Engine, commands: &[u32]) {
         let mut driver = self.driver.take().unwrap();
         driver.queue(engine, commands, &mut |at, value| self.write(at, value)).unwrap();
         self.driver = Some(driver);
@@ -88,6 +91,10 @@ impl Machine {
     pub(super) fn finish(&mut self, end: JobEnd) {
         let job = self.jobs.remove(0);
         self.act(|vgpu, fx| vgpu.finished(job, end, fx));
+    }
+
+    pub(super) fn count(&self, name: &str) -> u64 {
+        self.vgpu.counters().iter().find(|(n, _)| *n == name).unwrap().1
     }
 
     pub(super) fn completed(&self, engine: Engine) -> u32 {
@@ -267,6 +274,7 @@ fn another_list_recalls_the_batch_and_the_context_goes_on_where_it_stopped() {
     assert_eq!((job.work.start.0, job.work.restore), (FREE + 8, true));
     machine.act(|vgpu, fx| vgpu.finished(job.id, JobEnd::Done, fx));
     assert_eq!((stored(&machine), other.get(&machine, 0x05)), (5, 32));
+    assert_eq!(machine.count("batches_scanned"), 2, "what goes on is not scanned again");
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! The captured batches of real drivers, each with the memory that it was submitted with.
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -26,6 +27,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) engine: Engine,
     pub(crate) start: PpgttAddress,
     pub(crate) places: Vec<Place>,
+    /// What is mapped: addresses and bytes.
+    pub(crate) objects: Vec<(PpgttAddress, u64)>,
     pub(crate) memory: &'a mut dyn CommandMemory,
 }
 
@@ -58,16 +61,21 @@ pub(crate) fn each_batch(mut see: impl FnMut(Batch<'_>)) {
     for path in captures() {
         let mut reader = Reader::new(BufReader::new(File::open(&path).unwrap())).unwrap();
         let mut memory = Memory::default();
+        let mut sizes = HashMap::new();
         while let Some(record) = reader.next_record().unwrap() {
             memory.replay(&record).unwrap();
+            if let Record::Create { buffer, size } = &record {
+                sizes.insert(*buffer, *size);
+            }
             let Record::Exec(exec) = record else { continue };
             let (engine, start) = (exec.engine.unwrap(), exec.address().unwrap());
             let mut bound = memory.bind(&exec).unwrap();
             let mut collect = Collect(Vec::new());
             let walked = walker.walk(&mut bound, engine, start, &mut collect);
             assert_eq!(walked.stopped, None, "{}", path.display());
+            let objects = exec.objects.iter().map(|o| (o.address, sizes[&o.buffer])).collect();
             let name = format!("{} exec {}", path.display(), exec.sequence);
-            see(Batch { name, engine, start, places: collect.0, memory: &mut bound });
+            see(Batch { name, engine, start, places: collect.0, objects, memory: &mut bound });
         }
     }
 }

@@ -26,6 +26,7 @@ mod picture;
 mod planes;
 mod preemption;
 mod raster;
+mod refusals;
 mod screen;
 mod stores;
 mod storm;
@@ -145,6 +146,10 @@ const CHECKS: &[Check] = &[
         )
     },
     Check { quiet: false, ..check("resethang", "an endless batch is reset", 120, waits::hang) },
+    Check {
+        quiet: false,
+        ..check("refusals", "what a user may not ask for is refused", 500, refusals::run)
+    },
 ];
 
 const fn check(
