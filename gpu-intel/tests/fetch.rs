@@ -164,10 +164,7 @@ impl Placed {
 }
 
 /// A few places of a batch, spread over all of it, at which `change` can be made.
-fn some<'a>(
-    batch: &'a Batch<'_>,
-    change: impl Fn(&Place) -> Option<Vec<u32>>,
-) -> Vec<(Place, Vec<u32>)> {
+fn some(batch: &Batch<'_>, change: impl Fn(&Place) -> Option<Vec<u32>>) -> Vec<(Place, Vec<u32>)> {
     let all: Vec<_> =
         batch.places.iter().filter_map(|place| Some((place.clone(), change(place)?))).collect();
     let step = (all.len() / 2).max(1);
@@ -274,13 +271,11 @@ fn commands(engine: Engine) -> Vec<&'static Command> {
 }
 
 fn dwords(command: &Command, bits: u32, longer: u8, operands: &[u32]) -> Vec<u32> {
-    let mut header = command.key | bits & !command.mask;
-    let mut length = 1;
-    if let Length::Counted { bits, min, max } = command.length {
-        let counted = (min + u32::from(longer)).min(max.max(min + 1));
-        header = header >> bits << bits | (counted - 2) & ((1 << bits) - 1);
-        length = command.length.of(header);
-    }
+    let Length { min, max, .. } = command.length;
+    let counting = u32::from(command.length.counting_bits());
+    let counted = (min + u32::from(longer)).min(max.max(min + 1)).saturating_sub(2);
+    let header = command.key | bits & !command.mask & !counting | counted & counting;
+    let length = command.length.of(header);
     let operands = operands.iter().copied().cycle();
     std::iter::once(header).chain(operands).take(length).collect()
 }

@@ -100,6 +100,7 @@ fn every_engine_stores_computes_waits_and_keeps_its_contexts_apart() -> Result<(
     let checks = ["stores", "high", "pages", "commands", "interleave", "waits", "timestamps"];
     let report = run_checks("bare-engines", "6.12", "", &checks)?;
     assert_eq!(report.device.get("hangs"), Some(&0));
+    ensure!(report.device.get("batches_scanned") > Some(&0));
     Ok(())
 }
 

@@ -148,7 +148,7 @@ pub fn is_refusal(reason: &Reason) -> bool {
 
 /// A reason with the place of the command.
 #[must_use]
-pub fn refused_at(reason: Reason, at: PpgttAddress) -> Reason {
+pub fn refused_at(reason: &Reason, at: PpgttAddress) -> Reason {
     Reason::new(reason.rule, format!("{}, at {at:#x}", reason.detail))
 }
 

@@ -506,7 +506,7 @@ impl Host for RingBus<'_, '_> {
         counters.bytes_scanned += outcome.bytes;
         match outcome.verdict {
             Verdict::Fail(refusal) if refusal.is_forbidden() => {
-                Err(audit::refused_at(refusal.reason, refusal.at))
+                Err(audit::refused_at(&refusal.reason, refusal.at))
             }
             _ => Ok(()),
         }

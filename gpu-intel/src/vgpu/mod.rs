@@ -24,7 +24,7 @@ mod registers;
 mod ring;
 mod rom;
 mod saved;
-pub(crate) mod scan;
+mod scan;
 #[cfg(test)]
 mod tests;
 mod zero_pages;

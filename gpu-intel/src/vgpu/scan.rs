@@ -12,7 +12,8 @@ use crate::command::walk::CommandMemory;
 use crate::engine::Engine;
 use crate::gtt::{PAGE_SIZE, PageTableWalker};
 
-/// Bytes of a batch that are scanned. User-mode drivers chain batches of 64 KiB.
+/// Bytes of a batch that are scanned: 2 ms of the VM's thread for the slowest that was tried. User-mode drivers chain batches of
+/// 64 KiB.
 const LIMIT: u64 = 256 << 10;
 
 /// A scanner. Its memory serves from batch to batch.

@@ -61,7 +61,7 @@ pub(super) struct Execution {
     interruptible: bool,
     /// Where the end of a second-level batch leads.
     return_to: Option<u64>,
-    /// Where it came into the stretch of commands that it is in: the batch's start, or where a jump led.
+    /// Where the batch that was started last begins.
     entered: u64,
     fetched_at: u64,
     fetched: Vec<u32>,
@@ -222,11 +222,12 @@ impl Execution {
                 }
                 if start.second_level {
                     if self.return_to.is_some() {
-                        return Err(self.refused(too_deep()));
+                        return Err(self.refused(&too_deep()));
                     }
                     self.return_to = Some(next);
                 }
                 self.jump(start.at);
+                self.entered = self.at;
             }
             Step::BatchEnd => match self.return_to.take() {
                 Some(back) => self.jump(back),
@@ -250,7 +251,6 @@ impl Execution {
 
     fn jump(&mut self, to: u64) {
         self.at = to & ADDRESS_MASK & !3;
-        self.entered = self.at;
         self.fetched.clear();
     }
 
@@ -258,7 +258,8 @@ impl Execution {
     fn fetch(&mut self) -> Result<Header, Fault> {
         let engine = self.streamer.engine;
         let dword = self.dword(self.at)?;
-        let (command, length) = command::recognize(dword, engine).map_err(|why| self.refused(why))?;
+        let (command, length) =
+            command::recognize(dword, engine).map_err(|why| self.refused(&why))?;
         let mut whole = std::mem::take(&mut self.command);
         whole.clear();
         whole.push(dword);
@@ -267,12 +268,12 @@ impl Execution {
             whole.push(self.dword(at)?);
         }
         self.command = whole;
-        audit::check(command, &self.command, engine).map_err(|why| self.refused(why))?;
+        audit::check(command, &self.command, engine).map_err(|why| self.refused(&why))?;
         Ok(Header { dword, length })
     }
 
     /// The command at hand is refused.
-    fn refused(&self, reason: Reason) -> Fault {
+    fn refused(&self, reason: &Reason) -> Fault {
         Fault(audit::refused_at(reason, PpgttAddress(self.at)))
     }
 
