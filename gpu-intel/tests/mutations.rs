@@ -1,6 +1,7 @@
 //! Real batches, made hostile in thousands of ways: the audit must catch each for the right reason, and let pass what
 //! only looks odd.
 
+#[allow(dead_code, reason = "another test uses the rest of it")]
 mod corpus;
 mod variants;
 

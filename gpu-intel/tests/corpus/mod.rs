@@ -1,5 +1,4 @@
 //! The captured batches of real drivers, each with the memory that it was submitted with.
-#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::collections::HashMap;
 use std::fs::{self, File};
