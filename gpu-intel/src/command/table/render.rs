@@ -1,7 +1,8 @@
 //! The 3D pipeline's state and primitives, and the state that it shares with media.
 //!
 //! Sources: SKL PRM vol 2a and 2c, Mesa's genxml of Gen9. The commands for Direct3D 9, which genxml leaves out, are from
-//! i915: its GVT-g knows them, and the state that it gives to every new context begins with one.
+//! i915: its GVT-g knows them, and the state that it gives to every new context begins with one. STATE_BASE_ADDRESS has 16
+//! dwords as on Gen8, too (IGT's compute), or 18 (its render copies).
 
 use crate::command::Engines;
 use crate::command::grammar::commands;
@@ -13,7 +14,7 @@ commands! {
         1[2:0] "Prefetch Count" uint;
         1[31:6] "Prefetch Pointer" address;
     }
-    0x6101 "STATE_BASE_ADDRESS" fixed(19, 8) [Window(1, 12), Window(6, 13), Window(8, 14), Window(10, 15), Window(16, 18)] {
+    0x6101 "STATE_BASE_ADDRESS" counted(16..=19, 8) [Window(1, 12), Window(6, 13), Window(8, 14), Window(10, 15), Window(16, 18)] {
         1[0] "General State Base Address Modify Enable" bool;
         1[10:4] "General State MOCS" uint;
         1[63:12] "General State Base Address" address;
