@@ -35,6 +35,7 @@ mod process;
 mod promises;
 mod qemu;
 mod qmp;
+mod recorder;
 mod screen;
 mod vgate;
 
@@ -44,6 +45,7 @@ pub use kernel_log::complaints;
 pub use promises::Promise;
 pub use qemu::Qemu;
 pub use qmp::Qmp;
+pub use recorder::Recorder;
 pub use screen::{fingerprint, shows_what_was_printed};
 pub use vgate::{Vgate, nothing_was_refused};
 

@@ -1,6 +1,7 @@
 //! How a guest is started: QEMU's command line, with what `vgate qemu-args` says of the GPU.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use anyhow::{Result, ensure};
 
@@ -53,6 +54,12 @@ impl Qemu {
     /// Gives the guest the virtual GPU of one of vgate's VMs.
     pub fn gpu(mut self, vgate: &Vgate, vm: &str) -> Self {
         self.gpu = Some(vgate.attachment(vm));
+        self
+    }
+
+    /// Gives the guest the virtual GPU of one of vgate's VMs, by a socket that stands between.
+    pub fn gpu_through(mut self, vgate: &Vgate, vm: &str, socket: &Path) -> Self {
+        self.gpu = Some(vgate.attachment_through(vm, socket));
         self
     }
 

@@ -84,9 +84,15 @@ impl Vgate {
         self.path(&format!("{vm}.sock"))
     }
 
+    /// What attaches QEMU to a VM by another `socket` than the VM's own.
+    pub(crate) fn attachment_through(&self, vm: &str, socket: &Path) -> Attachment {
+        let through = Some((self.socket(vm), socket.to_owned()));
+        Attachment { through, ..self.attachment(vm) }
+    }
+
     /// What attaches QEMU to a VM.
     pub(crate) fn attachment(&self, vm: &str) -> Attachment {
-        Attachment { control: self.path("control"), vm: vm.to_owned() }
+        Attachment { control: self.path("control"), vm: vm.to_owned(), through: None }
     }
 
     /// All that the daemon says of a VM.
@@ -231,6 +237,8 @@ pub fn nothing_was_refused(report: &VmReport) -> Result<()> {
 pub(crate) struct Attachment {
     control: PathBuf,
     vm: String,
+    /// The VM's socket, and the one that stands in for it.
+    through: Option<(PathBuf, PathBuf)>,
 }
 
 impl Attachment {
@@ -243,7 +251,15 @@ impl Attachment {
             .output()?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "vgate qemu-args: {}\n{said}", output.status);
-        Ok(serde_json::from_slice(&output.stdout)?)
+        let mut arguments: Vec<String> = serde_json::from_slice(&output.stdout)?;
+        if let Some((own, other)) = &self.through {
+            let (own, other) = (own.to_string_lossy(), other.to_string_lossy());
+            for argument in &mut arguments {
+                *argument = argument.replace(&*own, &other);
+            }
+            ensure!(arguments.iter().any(|a| a.contains(&*other)), "no socket in {arguments:?}");
+        }
+        Ok(arguments)
     }
 }
 
