@@ -3,16 +3,16 @@
 
 use std::os::fd::OwnedFd;
 
-use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use mediator::memory::{MapRequest, MemoryQuota, SharedPages, sealed_memfd};
 use mediator::transport::vfio_user::{Device, Framer, Interrupt, MAX_MESSAGE, Reply, Session};
 use mediator::{GuestAddress, GuestRam, Mappable, Place, Region, RegionInfo, Vector};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
+use vgate_fuzz::exchange::{self, Descriptor};
 
 const REGIONS: [RegionInfo; 3] = [
-    RegionInfo { region: Region::Bar(0), size: 0x4000, writable: true },
+    RegionInfo { region: Region::Bar(0), size: 16 << 20, writable: true },
     RegionInfo { region: Region::Rom, size: 0x1000, writable: false },
     RegionInfo { region: Region::Config, size: 0x100, writable: true },
 ];
@@ -75,97 +75,24 @@ impl Device for Plain {
     }
 }
 
-#[derive(Arbitrary, Debug)]
-enum Descriptor {
-    Memory,
-    Eventfd,
-    Other,
-}
-
-impl Descriptor {
-    fn open(&self) -> OwnedFd {
-        match self {
-            Self::Memory => sealed_memfd(0x8000).expect("a memfd"),
-            Self::Eventfd => eventfd(0, EventfdFlags::CLOEXEC).expect("an eventfd"),
-            Self::Other => std::fs::File::open("/dev/null").expect("/dev/null").into(),
-        }
+fn open(descriptor: Descriptor) -> OwnedFd {
+    match descriptor {
+        Descriptor::Memory => sealed_memfd(0x8000).expect("a memfd"),
+        Descriptor::Eventfd => eventfd(0, EventfdFlags::CLOEXEC).expect("an eventfd"),
+        Descriptor::Other => std::fs::File::open("/dev/null").expect("/dev/null").into(),
     }
 }
 
-/// A piece of the stream. Most are messages whose header is right, so that something lies behind it.
-#[derive(Arbitrary, Debug)]
-enum Piece {
-    Version,
-    Message {
-        command: u8,
-        no_reply: bool,
-        payload: Vec<u8>,
-        fds: Vec<Descriptor>,
-    },
-    /// A message about a region: the three fields that all of them begin with.
-    Access {
-        command: u8,
-        offset: u16,
-        region: u8,
-        count: u16,
-        data: Vec<u8>,
-    },
-    Map {
-        offset: u8,
-        at: u8,
-        len: u8,
-        flags: u8,
-        fd: Option<Descriptor>,
-    },
-    Bytes(Vec<u8>, Vec<Descriptor>),
-}
-
-fn message(command: u8, no_reply: bool, payload: &[u8]) -> Vec<u8> {
-    let size = 16 + payload.len() as u32;
-    let command = u16::from(command % 18);
-    let words = [size, u32::from(no_reply) << 4, 0].map(u32::to_ne_bytes).concat();
-    [&[7, 0][..], &command.to_ne_bytes(), &words, payload].concat()
-}
-
-impl Piece {
-    fn bytes(&self) -> (Vec<u8>, Vec<OwnedFd>) {
-        let open = |fds: &[Descriptor]| fds.iter().take(20).map(Descriptor::open).collect();
-        match self {
-            Self::Version => (message(1, false, b"\0\0\0\0{}\0"), Vec::new()),
-            Self::Message { command, no_reply, payload, fds } => {
-                (message(*command, *no_reply, payload), open(fds))
-            }
-            Self::Access { command, offset, region, count, data } => {
-                let mut payload = u64::from(*offset).to_ne_bytes().to_vec();
-                payload.extend(u32::from(*region).to_ne_bytes());
-                payload.extend(u32::from(*count).to_ne_bytes());
-                payload.extend(data);
-                (message(9 + command % 2, false, &payload), Vec::new())
-            }
-            Self::Map { offset, at, len, flags, fd } => {
-                let mut payload = 32u32.to_ne_bytes().to_vec();
-                payload.extend(u32::from(*flags).to_ne_bytes());
-                for number in [offset, at, len] {
-                    payload.extend((u64::from(*number) << 10).to_ne_bytes());
-                }
-                let fds = fd.as_slice().iter().map(Descriptor::open).collect();
-                (message(2, false, &payload), fds)
-            }
-            Self::Bytes(bytes, fds) => (bytes.clone(), open(fds)),
-        }
-    }
-}
-
-fuzz_target!(|pieces: Vec<Piece>| {
-    let quota = MemoryQuota { regions: 8, bytes: 1 << 20 };
+fuzz_target!(|input: &[u8]| {
+    let quota = MemoryQuota { regions: 8, bytes: 2 << 30 };
     let shared =
-        SharedPages::new(Mappable { bar: 0, offset: 0x2000, len: 0x2000 }).expect("memory");
+        SharedPages::new(Mappable { bar: 0, offset: 8 << 20, len: 8 << 20 }).expect("memory");
     let mut device =
         Plain { ram: GuestRam::new(quota), bar: vec![0; 0x4000], interrupts: 0, shared };
     let (mut framer, mut session) = (Framer::default(), Session::default());
-    for piece in pieces {
-        let (bytes, fds) = piece.bytes();
-        framer.feed(&bytes, fds);
+    for piece in exchange::decode(input) {
+        let descriptors: Vec<OwnedFd> = piece.descriptors.into_iter().map(open).collect();
+        framer.feed(&piece.bytes, descriptors);
         loop {
             let Ok(message) = framer.next_message() else { return };
             let Some(message) = message else { break };

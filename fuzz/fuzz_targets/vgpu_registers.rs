@@ -2,74 +2,15 @@
 //! its own making, resets, and jobs that end in all ways and at any time.
 #![no_main]
 
-use arbitrary::Arbitrary;
 use gpu_intel::driver::{Driver, FREE, MEMORY, Write};
 use gpu_intel::engine::Engine;
 use gpu_intel::{Platform, Presence, Vgpu, VgpuConfig};
 use libfuzzer_sys::fuzz_target;
-use mediator::memory::PAGE;
 use mediator::{
     Effects, GuestAddress, GuestRam, JobEnd, JobId, Place, Reason, Region, Reset, Time, VirtualGpu,
 };
-
-#[derive(Arbitrary, Debug)]
-enum End {
-    Done,
-    Fault,
-    Killed,
-    Suspended,
-    Withdrawn,
-}
-
-#[derive(Arbitrary, Debug)]
-enum Step {
-    Read {
-        region: u8,
-        offset: u32,
-        len: u8,
-    },
-    Write {
-        region: u8,
-        offset: u32,
-        len: u8,
-        value: u64,
-    },
-    /// A register of an engine: those near its base do something.
-    Engine {
-        engine: u8,
-        offset: u16,
-        value: u32,
-    },
-    /// A GGTT entry.
-    Entry {
-        page: u16,
-        entry: u32,
-    },
-    /// Guest memory, in its first megabytes: rings, context images, tables.
-    Memory {
-        at: u32,
-        bytes: Vec<u8>,
-    },
-    /// What a driver does, which sets up its tables at first; the ring may hold anything.
-    Submit {
-        engine: u8,
-        commands: Vec<u32>,
-    },
-    Batch {
-        engine: u8,
-    },
-    Finish {
-        which: u8,
-        end: End,
-    },
-    Pass {
-        micros: u32,
-    },
-    Reset {
-        disconnect: bool,
-    },
-    Look,
-}
+use vgate_fuzz::guest_memory;
+use vgate_fuzz::step::{self, What};
 
 const REGIONS: [Region; 6] =
     [Region::Bar(0), Region::Bar(2), Region::Bar(4), Region::Bar(5), Region::Rom, Region::Config];
@@ -107,20 +48,6 @@ fn place(region: u8, offset: u32, len: u8) -> (Place, usize) {
     (Place { region, offset: if matches!(region, Region::Bar(_)) { aligned } else { offset } }, len)
 }
 
-/// Guest memory, all zeros. Always the same, since a new one takes longer than most inputs.
-fn memory() -> GuestRam {
-    thread_local! {
-        static RAM: GuestRam = GuestRam::anonymous(MEMORY).expect("guest memory");
-    }
-    let ram = RAM.with(Clone::clone);
-    for range in ram.take_dirty() {
-        let zeros = vec![0; (range.pages * PAGE) as usize];
-        ram.write(range.first, &zeros).expect("what was written to is there");
-    }
-    let _ = ram.take_dirty();
-    ram
-}
-
 fn engine(number: u8) -> Engine {
     Engine::ALL[usize::from(number) % 4]
 }
@@ -129,71 +56,77 @@ fn start(ram: &GuestRam, write: Write<'_>) -> Driver {
     Driver::start(ram.clone(), write).expect("enough memory")
 }
 
-fuzz_target!(|input: (u8, Vec<Step>)| {
-    let (platform, steps) = input;
+fuzz_target!(|input: &[u8]| {
+    let Some((&platform, steps)) = input.split_first() else { return };
     let presence = if platform & 0x80 == 0 { Presence::Virtual } else { Presence::Bare };
-    let platform = Platform::ALL[usize::from(platform) % Platform::ALL.len()];
+    let platform = Platform::ALL[usize::from(platform & 0x7F) % Platform::ALL.len()];
     let config = VgpuConfig { platform, edid: vec![0; 128], presence, ..VgpuConfig::default() };
-    let ram = memory();
+    let ram = guest_memory(MEMORY);
     let vgpu = Vgpu::new(config, ram.clone()).expect("a vGPU");
     let mut machine = Machine { vgpu, now: 1_000_000, out: Vec::new() };
     let mut driver = None;
-    for step in steps {
-        match step {
-            Step::Read { region, offset, len } => {
-                let (at, len) = place(region, offset, len);
+    let mut commands = Vec::new();
+    for step in step::decode(steps) {
+        let (at, value) = (step.at, step.value);
+        match What::of(step.what) {
+            What::Read => {
+                let (at, len) = place(step.which, at, step.len);
                 machine.act(|vgpu, fx| vgpu.read(at, &mut vec![0; len], fx));
             }
-            Step::Write { region, offset, len, value } => {
-                let (at, len) = place(region, offset, len);
+            What::Write => {
+                let (at, len) = place(step.which, at, step.len);
                 let bytes: Vec<u8> = value.to_le_bytes().into_iter().cycle().take(len).collect();
                 machine.act(|vgpu, fx| vgpu.write(at, &bytes, fx));
             }
-            Step::Engine { engine: number, offset, value } => {
-                let offset = u64::from(offset) & 0xFFC;
-                machine.write(u64::from(engine(number).base()) + offset, value);
+            What::Engine => {
+                let offset = u64::from(at) & 0xFFC;
+                machine.write(u64::from(engine(step.which).base()) + offset, value as u32);
             }
-            Step::Entry { page, entry } => machine.write((8 << 20) + u64::from(page) * 8, entry),
-            Step::Memory { at, bytes } => {
-                let _ = ram.write(GuestAddress(u64::from(at) % MEMORY), &bytes);
+            What::Entry => {
+                machine.write((8 << 20) + u64::from(at & 0xFFFF) * 8, value as u32);
             }
-            Step::Submit { engine: number, mut commands } => {
+            What::Memory => {
+                let _ = ram.write(GuestAddress(u64::from(at) % MEMORY), &value.to_le_bytes());
+            }
+            What::Command => commands.extend([value as u32, (value >> 32) as u32]),
+            What::Submit => {
                 commands.truncate(512);
                 let mut write = |at, value| machine.write(at, value);
                 let driver = driver.get_or_insert_with(|| start(&ram, &mut write));
-                let _ = driver.queue(engine(number), &commands, &mut write);
+                let _ = driver.queue(engine(step.which), &commands, &mut write);
+                commands.clear();
             }
-            Step::Batch { engine: number } => {
+            What::Batch => {
                 let mut write = |at, value| machine.write(at, value);
                 let driver = driver.get_or_insert_with(|| start(&ram, &mut write));
-                let _ = driver.submit(engine(number), FREE, &mut write);
+                let _ = driver.submit(engine(step.which), FREE, &mut write);
             }
-            Step::Finish { which, end } => {
+            What::Finish => {
                 if machine.out.is_empty() {
                     continue;
                 }
-                let job = machine.out.remove(usize::from(which) % machine.out.len());
+                let job = machine.out.remove(usize::from(step.which) % machine.out.len());
                 let why = Reason::new("fuzz/end", "as the input says");
-                let end = match end {
-                    End::Done => JobEnd::Done,
-                    End::Fault => JobEnd::Fault(why),
-                    End::Killed => JobEnd::Killed(why),
-                    End::Suspended => JobEnd::Suspended,
-                    End::Withdrawn => JobEnd::Withdrawn,
+                let end = match step.len % 5 {
+                    0 => JobEnd::Done,
+                    1 => JobEnd::Fault(why),
+                    2 => JobEnd::Killed(why),
+                    3 => JobEnd::Suspended,
+                    _ => JobEnd::Withdrawn,
                 };
                 machine.act(|vgpu, fx| vgpu.finished(job, end, fx));
             }
-            Step::Pass { micros } => {
-                machine.now += u64::from(micros) * 1000;
+            What::Pass => {
+                machine.now += u64::from(at) * 1000;
                 machine.act(|vgpu, fx| {
                     vgpu.tick(fx);
                 });
             }
-            Step::Reset { disconnect } => {
-                let kind = if disconnect { Reset::Disconnect } else { Reset::Device };
+            What::Reset => {
+                let kind = if step.which & 1 != 0 { Reset::Disconnect } else { Reset::Device };
                 machine.act(|vgpu, fx| vgpu.reset(kind, fx));
             }
-            Step::Look => {
+            What::Look => {
                 let _ = (
                     machine.vgpu.scan_out(),
                     machine.vgpu.unknown_accesses(),
