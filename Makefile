@@ -2,6 +2,7 @@
 
 CARGO ?= cargo
 DEMO_SECONDS ?= 20
+FUZZ_SECONDS ?= 1800
 
 # Results stay readable and complete: no colours into a file, no stop at the first crate that fails.
 TEST = $(CARGO) test --no-fail-fast
@@ -10,7 +11,7 @@ SYSTEM_TEST = $(TEST) --package vgate-tests
 ONE_AT_A_TIME = --test-threads=1 --nocapture
 
 .NOTPARALLEL:
-.PHONY: help setup build demo test test-long format lint unit system fuzz-build docs deny bench spec conformance clean
+.PHONY: help setup build demo test test-long format lint unit system fuzz-brief fuzz fuzz-seeds docs deny bench spec conformance clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -24,7 +25,7 @@ build: ## build vgate
 demo: setup build ## two guests on one GPU, DEMO_SECONDS=20
 	DEMO_SECONDS=$(DEMO_SECONDS) $(CARGO) run --quiet --release --package vgate-tests --bin demo
 
-test: setup format lint unit system fuzz-build docs deny ## all checks and tests but the long ones
+test: setup format lint unit system fuzz-brief docs deny ## all checks and tests but the long ones
 
 format:
 	$(CARGO) fmt --all --check
@@ -40,8 +41,15 @@ system: setup ## the tests with guests
 	scripts/setup igt
 	$(SYSTEM_TEST) -- $(ONE_AT_A_TIME)
 
-fuzz-build: ## check that the fuzz targets build
-	$(CARGO) check --quiet --manifest-path fuzz/Cargo.toml
+fuzz-brief: ## build the fuzz targets, and run each for 5 s
+	scripts/fuzz 5
+
+fuzz: ## run the fuzz targets, each FUZZ_SECONDS=1800, or those in TARGETS
+	scripts/fuzz $(FUZZ_SECONDS) $(TARGETS)
+
+fuzz-seeds: setup ## record two boots for the fuzz targets to start from
+	$(CARGO) run --quiet --release --package vgate-tests --bin record
+	scripts/fuzz seeds
 
 docs: ## the programmer's documentation, in target/doc
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --workspace --no-deps

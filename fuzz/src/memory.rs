@@ -1,9 +1,9 @@
-//! Memory for batches: a whole address space that shows 2 MiB of guest memory over and over, so that every address a
+//! Memory for batches: a whole address space that shows 256 KiB of guest memory over and over, so that every address a
 //! captured batch names is mapped, and every store of it lands where the target looks.
 //!
 //! ```text
-//!  addresses  ──tables──►  pages 512..1024 of the guest's memory, read-only in the upper half
-//!                          pages   0..512  tables, and canaries that nothing may change
+//!  addresses  ──tables──►  pages 64..128 of the guest's memory, read-only in the upper half
+//!                          pages  0..64  tables, and canaries that nothing may change
 //! ```
 
 use gpu_intel::address::PpgttAddress;
@@ -12,11 +12,11 @@ use mediator::memory::PAGE;
 use mediator::{GuestAddress, GuestRam, SpaceRoot};
 
 /// The guest's memory in bytes.
-pub const MEMORY: u64 = 4 << 20;
+pub const MEMORY: u64 = 512 << 10;
 /// Where the part begins that addresses show.
-pub const SHOWN: u64 = 2 << 20;
+pub const SHOWN: u64 = 256 << 10;
 /// Pages of the shown part that may be written to.
-pub const WRITABLE: u64 = 256;
+pub const WRITABLE: u64 = 32;
 /// What the hidden part is full of, but for its tables.
 pub const CANARY: u8 = 0xA5;
 
@@ -29,7 +29,7 @@ pub fn guest() -> GuestRam {
     for level in 0..4 {
         for n in 0..512 {
             let (next, flags) = match level {
-                3 => (SHOWN + n * PAGE, if n < WRITABLE { 3 } else { 1 }),
+                3 => (SHOWN + shown(n * PAGE), if n % (SHOWN / PAGE) < WRITABLE { 3 } else { 1 }),
                 level => (TABLES + (level + 1) * PAGE, 3),
             };
             let at = GuestAddress(TABLES + level * PAGE + 8 * n);

@@ -1,5 +1,5 @@
 //! Writes what the fuzz targets start from, to `fuzz/corpus/TARGET`: captured batches of real drivers, and what QEMU said
-//! to vgate while stock guests booted (`target/guest/recordings`, made by the whole-system tests' `record`).
+//! to vgate while stock guests booted (`target/guest/recordings`, made by the whole-system tests' `record`), if anything.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -172,10 +172,11 @@ fn images(seeds: &mut Seeds) -> Result<()> {
 fn boots() -> Result<()> {
     const MESSAGES: usize = 400;
     let folder = root().join("target/guest/recordings");
-    let recordings = files(&folder, "messages")?;
-    if recordings.is_empty() {
-        return Err(format!("no recordings in {}", folder.display()).into());
+    if !folder.exists() {
+        println!("no recorded boots: `make fuzz-seeds` makes some");
+        return Ok(());
     }
+    let recordings = files(&folder, "messages")?;
     let (mut messages, mut steps) =
         (Seeds::new("vfio_user_message")?, Seeds::new("vgpu_registers")?);
     for file in recordings {
