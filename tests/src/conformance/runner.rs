@@ -121,7 +121,11 @@ fn start(name: &str, mode: Mode, image: &Image) -> Result<Running> {
         mode.configuration()
     );
     let vgate = Vgate::start(name, &configuration, &["control", "guest.sock"])?;
-    let mut guest = Qemu::new(name, image)
+    let mut qemu = Qemu::new(name, image);
+    for argument in mode.kernel_arguments() {
+        qemu = qemu.kernel_argument(argument);
+    }
+    let mut guest = qemu
         .memory(MEMORY_MIB)
         .gpu(&vgate, "guest")
         // Sleep in S3 is off in this machine unless asked for.
