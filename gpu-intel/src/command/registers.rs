@@ -63,6 +63,9 @@ const RANGES: &[Range] = &[
     render(0x91b8, 4, Access::ReadOnly), // PERFCNT1, PERFCNT2: queries of performance
     render(0xa01c, 1, Access::ReadOnly), // RPSTAT: the GPU's frequency, by queries of performance
     render(0x2290, 2, Access::Plain),    // CS_INVOCATION_COUNT
+    render(0x22c8, 2, Access::Plain),    // PS_INVOCATION_COUNT_0
+    render(0x22d8, 2, Access::Plain),    // PS_DEPTH_COUNT_0
+    render(0x22f0, 4, Access::Plain),    // PS_INVOCATION_COUNT_1, PS_DEPTH_COUNT_1
     render(0x2300, 22, Access::Plain),   // HS_INVOCATION_COUNT .. PS_DEPTH_COUNT
     render(0x2360, 2, Access::Plain),    // OA_CTX_CONTROL, OACTXID: the model has no OA unit
     every(0x3bc, 1, Access::Plain),      // MI_PREDICATE_RESULT_2
