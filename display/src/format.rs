@@ -30,6 +30,10 @@ pub enum PixelFormat {
     C8,
     /// 16 bits: luma of its own, chroma shared with its neighbour.
     Yuv422(Yuv422),
+    /// 8 bits of luma. Chroma lies in a surface of [`PixelFormat::Nv12Chroma`] ([`crate::decode_nv12`]); without it, grey.
+    Nv12(YuvColours),
+    /// 16 bits of chroma, U and then V, for a square of four pixels of NV12; without their luma, at half of it.
+    Nv12Chroma(YuvColours),
 }
 
 /// How 4:2:2 YCbCr pixels are encoded: two pixels are four bytes, two of luma (Y) and one each of chroma (U for blue,
@@ -38,7 +42,14 @@ pub enum PixelFormat {
 pub struct Yuv422 {
     /// The order of the four bytes.
     pub order: YuvOrder,
-    /// Which red, green and blue they stand for.
+    /// What they stand for.
+    pub colours: YuvColours,
+}
+
+/// Which red, green and blue luma and chroma stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct YuvColours {
+    /// The standard.
     pub matrix: YuvMatrix,
     /// Whether values use all of 0 to 255; else luma goes from 16 to 235 and chroma from 16 to 240.
     pub full_range: bool,
@@ -84,6 +95,34 @@ impl Yuv422 {
         }
     }
 
+    fn append_rgba(self, pixels: &[u8], rgba: &mut Vec<u8>) {
+        let factors = self.colours.factors();
+        let [first, u, second, v] = self.places();
+        for pair in pixels.chunks(4) {
+            // The last pixel of an odd number lacks half of its chroma: no colour there.
+            let byte = |at: usize| i32::from(pair.get(at).copied().unwrap_or(NO_COLOUR));
+            for luma in [first, second].into_iter().take(pair.len() / 2) {
+                rgba.extend(factors.rgba(byte(luma), byte(u), byte(v)));
+            }
+        }
+    }
+}
+
+/// Chroma of grey.
+const NO_COLOUR: u8 = 128;
+
+impl YuvColours {
+    /// Appends a row of pixels with a luma each, and U and V for each pair. Where chroma ends there is no colour.
+    pub(crate) fn append_nv12_row(self, luma: &[u8], chroma: &[[u8; 2]], rgba: &mut Vec<u8>) {
+        let factors = self.factors();
+        let chroma = chroma.iter().chain(std::iter::repeat(&[NO_COLOUR; 2]));
+        for (pair, &[u, v]) in luma.chunks(2).zip(chroma) {
+            for &y in pair {
+                rgba.extend(factors.rgba(y.into(), u.into(), v.into()));
+            }
+        }
+    }
+
     fn factors(self) -> YuvFactors {
         // The parts of red and blue in luma; green has the rest.
         let (red, blue) = match self.matrix {
@@ -103,22 +142,11 @@ impl Yuv422 {
             blue_of_u: fixed(chroma * 2.0 * (1.0 - blue)),
         }
     }
-
-    fn append_rgba(self, pixels: &[u8], rgba: &mut Vec<u8>) {
-        let factors = self.factors();
-        let [first, u, second, v] = self.places();
-        for pair in pixels.chunks(4) {
-            // The last pixel of an odd number lacks half of its chroma: no colour there.
-            let byte = |at: usize| i32::from(pair.get(at).copied().unwrap_or(128));
-            for luma in [first, second].into_iter().take(pair.len() / 2) {
-                rgba.extend(factors.rgba(byte(luma), byte(u) - 128, byte(v) - 128));
-            }
-        }
-    }
 }
 
 impl YuvFactors {
     fn rgba(&self, y: i32, u: i32, v: i32) -> [u8; 4] {
+        let (u, v) = (u - i32::from(NO_COLOUR), v - i32::from(NO_COLOUR));
         let luma = (y - self.black) * self.luma + (1 << 15);
         let colour = |chroma: i32| ((luma + chroma) >> 16).clamp(0, 255) as u8;
         let red = colour(v * self.red_of_v);
@@ -159,8 +187,8 @@ impl PixelFormat {
     /// Bytes of a pixel: 1, 2 or 4.
     pub fn bytes_per_pixel(self) -> u32 {
         match self {
-            PixelFormat::C8 => 1,
-            PixelFormat::Rgb565 | PixelFormat::Yuv422(_) => 2,
+            PixelFormat::C8 | PixelFormat::Nv12(_) => 1,
+            PixelFormat::Rgb565 | PixelFormat::Yuv422(_) | PixelFormat::Nv12Chroma(_) => 2,
             PixelFormat::Xrgb8888
             | PixelFormat::Xbgr8888
             | PixelFormat::Argb8888
@@ -200,6 +228,12 @@ impl PixelFormat {
                 [r, g, b, 255]
             })),
             PixelFormat::Yuv422(yuv) => yuv.append_rgba(pixels, rgba),
+            PixelFormat::Nv12(colours) => colours.append_nv12_row(pixels, &[], rgba),
+            PixelFormat::Nv12Chroma(colours) => {
+                let factors = colours.factors();
+                let chroma = pixels.as_chunks::<2>().0.iter();
+                rgba.extend(chroma.flat_map(|&[u, v]| factors.rgba(128, u.into(), v.into())));
+            }
         }
     }
 }
@@ -240,7 +274,8 @@ mod tests {
 
     fn yuv(order: YuvOrder, matrix: YuvMatrix, full_range: bool, pair: [u8; 4]) -> Vec<u8> {
         let mut out = Vec::new();
-        let format = PixelFormat::Yuv422(Yuv422 { order, matrix, full_range });
+        let colours = YuvColours { matrix, full_range };
+        let format = PixelFormat::Yuv422(Yuv422 { order, colours });
         format.append_rgba(&pair, &Palette::grey(), &mut out);
         out
     }
@@ -296,13 +331,38 @@ mod tests {
     #[test]
     fn half_a_pair_is_one_pixel() {
         let mut out = Vec::new();
-        let yuv = Yuv422 { order: YuvOrder::Uyvy, matrix: YuvMatrix::Bt709, full_range: true };
+        let colours = YuvColours { matrix: YuvMatrix::Bt709, full_range: true };
+        let yuv = Yuv422 { order: YuvOrder::Uyvy, colours };
         PixelFormat::Yuv422(yuv).append_rgba(
             &[128, 50, 128, 60, 128, 70],
             &Palette::grey(),
             &mut out,
         );
         assert_eq!(out, [50, 50, 50, 255, 60, 60, 60, 255, 70, 70, 70, 255]);
+    }
+
+    #[test]
+    fn a_row_of_nv12_is_a_row_of_yuyv_with_its_bytes_apart() {
+        let colours = YuvColours { matrix: YuvMatrix::Bt709, full_range: false };
+        let luma: Vec<u8> = (0..=254).collect();
+        let chroma: Vec<[u8; 2]> = (0..128).map(|n| [n * 2, 255 - n]).collect();
+        let mut found = Vec::new();
+        colours.append_nv12_row(&luma, &chroma, &mut found);
+        let pairs = luma.chunks(2).zip(&chroma);
+        let packed: Vec<u8> = pairs
+            .flat_map(|(y, [u, v])| [y[0], *u, y.get(1).copied().unwrap_or_default(), *v])
+            .collect();
+        let mut expected = Vec::new();
+        Yuv422 { order: YuvOrder::Yuyv, colours }.append_rgba(&packed, &mut expected);
+        assert_eq!(found, expected[..luma.len() * 4]);
+    }
+
+    #[test]
+    fn a_row_of_nv12_without_chroma_is_grey() {
+        let mut found = Vec::new();
+        let colours = YuvColours { matrix: YuvMatrix::Bt601, full_range: false };
+        PixelFormat::Nv12(colours).append_rgba(&[16, 235, 126], &Palette::grey(), &mut found);
+        assert_eq!(found, [0, 0, 0, 255, 255, 255, 255, 255, 128, 128, 128, 255]);
     }
 
     #[test]

@@ -19,9 +19,11 @@ pub mod surface;
 pub mod tiling;
 
 pub use edid::{Edid, EdidError, Monitor};
-pub use format::{Palette, PixelFormat, Yuv422, YuvMatrix, YuvOrder};
+pub use format::{Palette, PixelFormat, Yuv422, YuvColours, YuvMatrix, YuvOrder};
 pub use glyphs::{Font, FontError, TextGrid};
 pub use mode::{Mode, ModeError, Timing};
 pub use picture::{Blend, Picture, PictureError, Plane, Rotation, compose};
-pub use surface::{DecodeError, MAX_SIDE, Surface, decode, decode_with_palette, size_in_bytes};
+pub use surface::{
+    DecodeError, MAX_SIDE, Part, Surface, decode, decode_nv12, decode_with_palette, size_in_bytes,
+};
 pub use tiling::{Layout, Tiling};

@@ -34,7 +34,7 @@ pub use job::{ContextKey, EngineId, Job, JobEnd, JobId, SpaceRoot, VmId};
 pub use mediator::{Mediator, ShutdownError, StartError, VmConfig};
 pub use memory::{GuestAddress, GuestRam};
 pub use saved::{MAX_STATE, RestoreError, SaveError, Saved};
-pub use scan_out::{NoPicture, Plane, ScanOut};
+pub use scan_out::{Chroma, NoPicture, Plane, ScanOut};
 pub use scheduler::{EngineCounters, EngineUsage, FairQueue, Weight};
 pub use silicon::{
     ContextId, EngineClass, EngineInfo, Fence, Limits, NullSilicon, Outcome, Silicon, SiliconError,

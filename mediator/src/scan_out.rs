@@ -1,6 +1,6 @@
 //! What a guest's display shows, and the picture of it.
 
-use display::{Blend, DecodeError, MAX_SIDE, Palette, Picture, Rotation, Surface};
+use display::{Blend, DecodeError, MAX_SIDE, Palette, Part, Picture, Rotation, Surface};
 
 use crate::memory::PAGE;
 use crate::{GuestAddress, GuestRam};
@@ -28,6 +28,19 @@ pub struct Plane {
     pub pages: Vec<Option<GuestAddress>>,
     /// Bytes from the start of the first page to the surface's start.
     pub offset_in_page: u32,
+    /// The chroma of a surface that holds only luma.
+    pub chroma: Option<Chroma>,
+}
+
+/// What a plane's colours are read from, where that is a surface of its own: NV12's.
+#[derive(Clone, Debug)]
+pub struct Chroma {
+    /// Its layout.
+    pub surface: Surface,
+    /// Left and top edge of what belongs to the shown part of the luma, in pixels of its own.
+    pub source: (u32, u32),
+    /// The pages that hold it, as a plane's. It begins where the first one does.
+    pub pages: Vec<Option<GuestAddress>>,
 }
 
 /// What the guest's display shows.
@@ -60,7 +73,9 @@ impl ScanOut {
     pub fn bytes_to_compose(&self) -> u64 {
         let picture = |width, height| u64::from(width) * u64::from(height) * 4;
         let planes = self.planes.iter().map(|plane| {
-            plane.pages.len() as u64 * PAGE + picture(plane.surface.width, plane.surface.height)
+            let chroma = plane.chroma.as_ref().map_or(0, |chroma| chroma.pages.len());
+            let pages = (plane.pages.len() + chroma) as u64;
+            pages * PAGE + picture(plane.surface.width, plane.surface.height)
         });
         planes.sum::<u64>() + self.mode.map_or(0, |(width, height)| picture(width, height))
     }
@@ -70,11 +85,16 @@ impl ScanOut {
         let mode = self.mode.ok_or(NoPicture::Off)?;
         let grey = Palette::grey();
         let pictures = self.planes.iter().map(|plane| {
-            let palette = plane.palette.as_deref().unwrap_or(&grey);
-            let bytes = bytes(plane, ram);
-            let whole = display::decode_with_palette(&plane.surface, &bytes, palette)?;
-            let (left, top) = plane.source;
-            let picture = whole.from_corner(left, top).unwrap_or(whole);
+            let bytes = bytes(&plane.surface, &plane.pages, plane.offset_in_page, ram);
+            let picture = match &plane.chroma {
+                Some(chroma) => with_chroma(plane, &bytes, chroma, ram)?,
+                None => {
+                    let palette = plane.palette.as_deref().unwrap_or(&grey);
+                    let whole = display::decode_with_palette(&plane.surface, &bytes, palette)?;
+                    let (left, top) = plane.source;
+                    whole.from_corner(left, top).unwrap_or(whole)
+                }
+            };
             Ok((plane, picture.rotated(plane.rotation)))
         });
         let pictures: Vec<_> = pictures.collect::<Result<_, DecodeError>>()?;
@@ -89,13 +109,31 @@ impl ScanOut {
     }
 }
 
-/// The bytes of a plane. What is not mapped reads as zeros.
-fn bytes(plane: &Plane, ram: &GuestRam) -> Vec<u8> {
-    let skip = plane.offset_in_page as usize;
-    let wanted = display::size_in_bytes(&plane.surface).and_then(|size| usize::try_from(size).ok());
+fn with_chroma(
+    plane: &Plane,
+    luma: &[u8],
+    chroma: &Chroma,
+    ram: &GuestRam,
+) -> Result<Picture, DecodeError> {
+    let bytes = bytes(&chroma.surface, &chroma.pages, 0, ram);
+    display::decode_nv12(
+        Part { surface: &plane.surface, corner: plane.source, bytes: luma },
+        Part { surface: &chroma.surface, corner: chroma.source, bytes: &bytes },
+    )
+}
+
+/// The bytes of a surface. What is not mapped reads as zeros.
+fn bytes(
+    surface: &Surface,
+    pages: &[Option<GuestAddress>],
+    offset_in_page: u32,
+    ram: &GuestRam,
+) -> Vec<u8> {
+    let skip = offset_in_page as usize;
+    let wanted = display::size_in_bytes(surface).and_then(|size| usize::try_from(size).ok());
     let Some(end) = wanted.and_then(|size| size.checked_add(skip)) else { return Vec::new() };
     // As much as the device lists pages for: the guest pays for every byte of it with page table entries.
-    let pages = plane.pages.get(..end.div_ceil(PAGE as usize)).unwrap_or(&plane.pages);
+    let pages = pages.get(..end.div_ceil(PAGE as usize)).unwrap_or(pages);
     let mut bytes = vec![0; pages.len().saturating_mul(PAGE as usize)];
     for (page, to) in pages.iter().zip(bytes.chunks_exact_mut(PAGE as usize)) {
         let read = |&at: &GuestAddress| ram.read(at, to).is_ok();

@@ -1,7 +1,10 @@
 //! What the i915 developers' own tests say of the virtual GPU (docs/conformance.md).
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
-use vgate_tests::conformance::{Mode, Results, Runner, SUITE, Test, Verdict};
+use vgate_tests::conformance::{Mode, Results, Runner, SUITE, Test, Verdict, report};
+use vgate_tests::repository;
 
 /// A few of each kind, all short.
 const FEW: &[(&str, &[&str])] = &[
@@ -34,25 +37,53 @@ fn a_few_of_the_drivers_own_tests_pass() -> Result<()> {
 const PASS_RATE: f64 = 90.0;
 
 #[test]
-#[ignore = "make test-long: hundreds of subtests, hours"]
-fn what_passed_still_passes() -> Result<()> {
-    // Modes whose results are there to compare with; today the one.
-    ensure!(Mode::Pvinfo.committed().exists(), "no results in tests/conformance");
-    for mode in Mode::ALL.iter().filter(|mode| mode.committed().exists()) {
+fn nine_of_ten_passed_and_the_page_tells_all() -> Result<()> {
+    let mut all = Vec::new();
+    for mode in Mode::ALL {
         let committed = Results::load(&mode.committed())?;
-        let mut runner = Runner::new(&format!("conformance-all-{mode}"), *mode)?;
-        let mut results = Results::new(*mode);
+        let (tally, percent) = (committed.tally(), committed.tally().percent());
+        println!("{mode}: {tally:?}: {percent:.1} %");
+        ensure!(percent >= PASS_RATE, "{mode}: {percent:.1} % pass");
         for test in SUITE.tests {
-            for subtest in runner.list(test)? {
-                let outcome = runner.subtest(test, &subtest)?;
-                println!("{}@{subtest}: {} {}", test.name, outcome.verdict, outcome.reason);
-                results.set(test.name, &subtest, outcome);
+            ensure!(committed.tests.contains_key(test.name), "{mode} lacks {}", test.name);
+        }
+        let silent = committed.iter().find(|(.., outcome)| {
+            matches!(outcome.verdict, Verdict::Skip | Verdict::Fail | Verdict::NotRun)
+                && outcome.reason.is_empty()
+        });
+        ensure!(silent.is_none(), "{mode}: no reason: {silent:?}");
+        all.push(committed);
+    }
+    let page = std::fs::read_to_string(repository().join("docs/conformance.md"))?;
+    ensure!(page == report(&all), "the page is old. Run: make conformance ARGS=--only-report");
+    Ok(())
+}
+
+/// Of those that passed, which are run anew: none longer than this, and all together about so long in each mode.
+const SHORT: Duration = Duration::from_secs(20);
+const ALL_TOGETHER: Duration = Duration::from_secs(20 * 60);
+
+#[test]
+#[ignore = "make test-long: some 20 minutes a mode"]
+fn what_passed_still_passes() -> Result<()> {
+    let mut lost = Vec::new();
+    for mode in Mode::ALL {
+        let committed = Results::load(&mode.committed())?;
+        let mut runner = Runner::new(&format!("conformance-again-{mode}"), *mode)?;
+        for (name, subtest) in committed.sample(SHORT, ALL_TOGETHER) {
+            let test = test_named(name)?;
+            let mut outcome = runner.subtest(test, subtest)?;
+            println!("{mode}: {name}@{subtest}: {} {}", outcome.verdict, outcome.reason);
+            if outcome.verdict != Verdict::Pass {
+                // In a new guest. IGT asserts times, too, and other programs may have had the processors.
+                outcome = runner.subtest(test, subtest)?;
+                println!("{mode}: {name}@{subtest}, again: {} {}", outcome.verdict, outcome.reason);
+            }
+            if outcome.verdict != Verdict::Pass {
+                lost.push(format!("{mode}: {name}@{subtest}: {outcome:?}"));
             }
         }
-        let tally = results.tally();
-        println!("{mode}: {tally:?}: {:.1} %", tally.percent());
-        assert_eq!(results.lost_since(&committed), Vec::<String>::new());
-        ensure!(tally.percent() >= PASS_RATE, "{:.1} % pass", tally.percent());
     }
+    ensure!(lost.is_empty(), "passed before:\n{}", lost.join("\n"));
     Ok(())
 }

@@ -69,8 +69,7 @@ const RANGES: &[Range] = &[
     render(0x2290, 2, Access::Plain),    // CS_INVOCATION_COUNT
     render(0x22c8, 2, Access::Plain),    // PS_INVOCATION_COUNT_0
     render(0x22d8, 2, Access::Plain),    // PS_DEPTH_COUNT_0
-    render(0x22f0, 2, Access::Plain),    // PS_INVOCATION_COUNT_1
-    render(0x22f8, 2, Access::Plain),    // PS_DEPTH_COUNT_1
+    render(0x22f0, 4, Access::Plain),    // PS_INVOCATION_COUNT_1, PS_DEPTH_COUNT_1
     render(0x2300, 22, Access::Plain),   // HS_INVOCATION_COUNT .. PS_DEPTH_COUNT
     render(0x2360, 2, Access::Plain),    // OA_CTX_CONTROL, OACTXID: the model has no OA unit
     every(0x3bc, 1, Access::Plain),      // MI_PREDICATE_RESULT_2

@@ -27,7 +27,7 @@ use crate::engine::Engine;
 use crate::silicon::Batch;
 
 /// The version of the state's layout and meaning.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// All that a guest can see of its GPU, but for its own memory and the clock.
 #[derive(Debug, Serialize, Deserialize)]

@@ -169,6 +169,7 @@ impl VirtualGpu<Work> for Toy {
             palette: None,
             pages,
             offset_in_page: 0,
+            chroma: None,
         };
         ScanOut { mode: Some((64, 16)), planes: vec![plane] }
     }

@@ -52,6 +52,17 @@ impl Mode {
         }
     }
 
+    /// What the guest's kernel is told for it.
+    ///
+    /// Bare, a console would lie in the aperture, where each access is a message to vgate. IGT takes the console away
+    /// and brings it back around each subtest, and to draw it anew takes half a minute.
+    pub fn kernel_arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Pvinfo => &[],
+            Self::Bare => &["drm_kms_helper.fbdev_emulation=0"],
+        }
+    }
+
     /// Where the results that a change must not worsen are.
     pub fn committed(self) -> PathBuf {
         repository().join(format!("tests/conformance/{self}.json"))

@@ -27,7 +27,8 @@ and mean little. Nothing here was measured on real hardware.
 make conformance                             # what has no result yet; stops and goes on at any time
 make conformance ARGS='--again gem_eio'      # one test anew
 make conformance ARGS='--help'               # all options
-make test-long                               # the whole list; fails when what passed does not pass any more
+make conformance ARGS='--mode bare'          # the other mode
+make test-long                               # what is short of what passed, 20 minutes a mode: must pass again
 ```
 
 Each subtest is a process of its own with a time limit, and counts as IGT counts it: its dynamic subtests are parts of

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -98,25 +99,43 @@ impl Results {
         Tally::of(self.tests.values().flat_map(BTreeMap::values))
     }
 
-    /// Subtests that passed there, ran here, and don't pass here: `test@subtest: verdict reason`. One that was left out
-    /// here has not run; one that skips now counts as lost.
-    pub fn lost_since(&self, committed: &Self) -> Vec<String> {
-        let mut lost = Vec::new();
-        for (test, subtests) in &committed.tests {
-            for (subtest, before) in subtests {
-                let Some(now) = self.get(test, subtest) else { continue };
-                let ran = now.verdict != Verdict::NotRun;
-                if before.verdict == Verdict::Pass && ran && now.verdict != Verdict::Pass {
-                    lost.push(format!("{test}@{subtest}: {} {}", now.verdict, now.reason));
-                }
-            }
+    /// All outcomes: test, subtest, outcome.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &Outcome)> {
+        self.tests.iter().flat_map(|(test, subtests)| {
+            subtests.iter().map(|(subtest, outcome)| (test.as_str(), subtest.as_str(), outcome))
+        })
+    }
+
+    /// Some of what passed, test and subtest: of each test the shortest, of each the second shortest, and so on, while
+    /// none took longer than `each` and all of them not longer than `together`. The shortest of each test is always there.
+    pub fn sample(&self, each: Duration, together: Duration) -> Vec<(&str, &str)> {
+        let mut passed = Vec::new();
+        for (test, subtests) in &self.tests {
+            let of_test = subtests.iter().filter(|(_, o)| o.verdict == Verdict::Pass);
+            let mut of_test: Vec<_> = of_test.map(|(name, o)| (o.seconds, name)).collect();
+            of_test.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(b.1)));
+            let of_test = of_test.into_iter().enumerate();
+            let ranked = of_test.map(|(rank, (seconds, name))| (rank, test, name, seconds));
+            passed
+                .extend(ranked.filter(|&(rank, .., took)| rank == 0 || took <= each.as_secs_f64()));
         }
-        lost
+        passed.sort_by_key(|&(rank, test, name, _)| (rank, test, name));
+        let mut sum = 0.0;
+        let fits = |&(rank, _, _, seconds): &(usize, _, _, f64)| {
+            sum += seconds;
+            rank == 0 || sum <= together.as_secs_f64()
+        };
+        let mut chosen: Vec<_> = passed.into_iter().take_while(fits).collect();
+        // One test after the other, as in the whole list.
+        chosen.sort_by_key(|&(_, test, name, _)| (test, name));
+        chosen.into_iter().map(|(_, test, name, _)| (test.as_str(), name.as_str())).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::{Mode, Outcome, Verdict};
     use super::Results;
 
@@ -139,11 +158,26 @@ mod tests {
     }
 
     #[test]
-    fn what_passed_and_does_not_any_more_is_lost() {
-        let before = results(&[("a", Verdict::Pass), ("b", Verdict::Pass), ("c", Verdict::Fail)]);
-        let now = results(&[("a", Verdict::Pass), ("b", Verdict::Skip), ("c", Verdict::Fail)]);
-        assert_eq!(now.lost_since(&before), ["gem@b: skip "]);
-        assert!(before.lost_since(&now).is_empty());
+    fn a_sample_has_the_shortest_of_each_test_and_no_end_of_others() {
+        let mut results = Results::new(Mode::Pvinfo);
+        for (test, subtest, verdict, seconds) in [
+            ("a", "long", Verdict::Pass, 90.0),
+            ("b", "one", Verdict::Pass, 1.0),
+            ("b", "two", Verdict::Pass, 2.0),
+            ("b", "three", Verdict::Pass, 3.0),
+            ("b", "long", Verdict::Pass, 21.0),
+            ("b", "skipped", Verdict::Skip, 0.1),
+            ("c", "two", Verdict::Pass, 2.0),
+            ("c", "one", Verdict::Pass, 1.0),
+            ("d", "failed", Verdict::Fail, 1.0),
+        ] {
+            results.set(test, subtest, Outcome { seconds, ..outcome(verdict) });
+        }
+        let sample =
+            |together| results.sample(Duration::from_secs(20), Duration::from_secs(together));
+        assert_eq!(sample(0), [("a", "long"), ("b", "one"), ("c", "one")]);
+        assert_eq!(sample(95), [("a", "long"), ("b", "one"), ("b", "two"), ("c", "one")]);
+        assert_eq!(sample(1000).len(), 6);
     }
 
     #[test]

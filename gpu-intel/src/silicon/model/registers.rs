@@ -123,6 +123,16 @@ mod tests {
         assert_eq!(registers.read(RegisterOffset(0x1_a358)), Read::NotAllowed);
     }
 
+    /// Each slice counts on its own, and a context's counts are its own: IGT's gem_ctx_isolation asks for them.
+    #[test]
+    fn a_context_has_the_counters_of_all_slices() {
+        let mut registers = Registers::new(Engine::Render);
+        for at in [0x22c8, 0x22dc, 0x22f0, 0x22fc, 0x2448, 0x2454].map(RegisterOffset) {
+            assert!(registers.write(at, at.0), "{at:?}");
+            assert_eq!(registers.read(at), Read::Value(at.0));
+        }
+    }
+
     #[test]
     fn masked_registers_keep_what_the_mask_leaves_out() {
         let mut registers = Registers::new(Engine::Copy);

@@ -8,9 +8,9 @@
 //! Source: SKL PRM vol 2c (PLANE_*, CUR_*), vol 12; i915's use of rotated views.
 
 use display::{
-    Blend, Palette, PixelFormat, Rotation, Surface, Tiling, Yuv422, YuvMatrix, YuvOrder,
+    Blend, Palette, PixelFormat, Rotation, Surface, Tiling, Yuv422, YuvColours, YuvMatrix, YuvOrder,
 };
-use mediator::{GuestAddress, Plane};
+use mediator::{Chroma, GuestAddress, Plane};
 use serde::{Deserialize, Serialize};
 
 use super::pipe_at;
@@ -21,6 +21,9 @@ use crate::vgpu::registers::RegisterFile;
 /// PLANE_CTL: what a flip of it does.
 const CONTROL: u32 = 0x7_0180;
 const ASYNCHRONOUS: u32 = 1 << 9;
+/// PS_CTRL and PS_WIN_POS of a pipe's two scalers: enabled (31), for the plane 1 to 3 (27:25); the window's place.
+const SCALERS: [(u32, u32); 2] = [(0x6_8180, 0x6_8170), (0x6_8280, 0x6_8270)];
+const SCALERS_OF_PIPE: u32 = 0x800;
 /// Palettes of the pipes, 0x800 bytes apart: 256 words of red, green and blue.
 const PALETTE: u32 = 0x4_A000;
 
@@ -37,6 +40,10 @@ pub(super) struct LivePlane {
     /// PLANE_KEYMSK and PLANE_KEYMAX, which hold the plane's alpha beside colour keys.
     key_mask: u32,
     key_max: u32,
+    /// PLANE_AUX_DIST: how far behind the surface NV12's chroma lies (31:12), and its stride (9:0).
+    chroma_distance: u32,
+    /// PLANE_AUX_OFFSET, as PLANE_OFFSET.
+    chroma_offset: u32,
 }
 
 /// A cursor's registers as they were when it flipped.
@@ -64,11 +71,14 @@ impl LivePlane {
         Self {
             control: registers.get(CONTROL + at),
             stride: registers.get(0x7_0188 + at),
-            position: registers.get(0x7_018C + at),
+            position: scaled_to(registers, pipe, plane)
+                .unwrap_or_else(|| registers.get(0x7_018C + at)),
             size: registers.get(0x7_0190 + at),
             key_mask: registers.get(0x7_0198 + at),
             key_max: registers.get(0x7_01A0 + at),
             offset: registers.get(0x7_01A4 + at),
+            chroma_distance: registers.get(0x7_01C0 + at),
+            chroma_offset: registers.get(0x7_01C4 + at),
             surface,
         }
     }
@@ -93,12 +103,16 @@ impl LivePlane {
             2 => Rotation::HalfTurn,
             _ => Rotation::Clockwise270,
         };
-        let part = match rotation {
-            Rotation::None | Rotation::HalfTurn => self.upright(format, tiling, ggtt),
-            Rotation::Clockwise90 | Rotation::Clockwise270 => {
-                self.on_its_side(format, tiling, ggtt)
+        let part = self.main().part(format, tiling, rotation, ggtt)?;
+        let chroma = match format {
+            PixelFormat::Nv12(colours) => {
+                let format = PixelFormat::Nv12Chroma(colours);
+                let Part { surface, source, pages } =
+                    self.chroma().part(format, tiling, rotation, ggtt)?;
+                Some(Chroma { surface, source, pages })
             }
-        }?;
+            _ => None,
+        };
         let coordinate = |value: u32| (value & 0x1FFF) as i32;
         Some(Plane {
             surface: part.surface,
@@ -115,36 +129,87 @@ impl LivePlane {
             palette: (format == PixelFormat::C8).then(|| palette(registers, pipe)),
             pages: part.pages,
             offset_in_page: 0,
+            chroma,
         })
     }
 
-    /// Width and height on the screen, less one of a turned plane's quarter turn: as PLANE_SIZE has it.
-    fn size(&self) -> (u32, u32) {
-        ((self.size & 0x1FFF) + 1, (self.size >> 16 & 0x1FFF) + 1)
+    /// The surface, of NV12 its luma.
+    fn main(&self) -> Area {
+        Area {
+            base: self.surface & !0xFFF,
+            source: halves(self.offset),
+            size: ((self.size & 0x1FFF) + 1, (self.size >> 16 & 0x1FFF) + 1),
+            strides: self.stride & 0x3FF,
+        }
     }
 
+    /// NV12's chroma, at half the resolution.
+    fn chroma(&self) -> Area {
+        let Area { base, size: (width, height), .. } = self.main();
+        Area {
+            base: base.wrapping_add(self.chroma_distance & !0xFFF),
+            source: halves(self.chroma_offset),
+            size: (width.div_ceil(2), height.div_ceil(2)),
+            strides: self.chroma_distance & 0x3FF,
+        }
+    }
+}
+
+/// Left and upper edge, as registers hold the two.
+fn halves(value: u32) -> (u32, u32) {
+    (value & 0x1FFF, value >> 16 & 0x1FFF)
+}
+
+/// Where the scaler puts a plane that has one, as PLANE_POS would say it. NV12 always has one.
+fn scaled_to(registers: &RegisterFile, pipe: u8, plane: u8) -> Option<u32> {
+    let at = u32::from(pipe) * SCALERS_OF_PIPE;
+    let of_plane = |control: u32| control >> 31 != 0 && control >> 25 & 7 == u32::from(plane) + 1;
+    let mut scalers = SCALERS.into_iter();
+    let (_, window) = scalers.find(|(control, _)| of_plane(registers.get(control + at)))?;
+    // The other way around there: x in the upper half.
+    Some(registers.get(window + at).rotate_left(16))
+}
+
+/// What is shown of a surface, as registers tell it.
+struct Area {
+    /// Where in the GGTT the surface lies.
+    base: u32,
     /// Left and upper edge of what is shown, in the surface as the GGTT maps it.
-    fn source(&self) -> (u32, u32) {
-        (self.offset & 0x1FFF, self.offset >> 16 & 0x1FFF)
-    }
+    source: (u32, u32),
+    /// Width and height on the screen, less one of a turned plane's quarter turn.
+    size: (u32, u32),
+    /// The stride in its own units: 64 bytes, or tiles.
+    strides: u32,
+}
 
-    /// PLANE_STRIDE in its own units: 64 bytes, or tiles.
-    fn strides(&self) -> u32 {
-        self.stride & 0x3FF
+impl Area {
+    fn part(
+        &self,
+        format: PixelFormat,
+        tiling: Tiling,
+        rotation: Rotation,
+        ggtt: &Ggtt,
+    ) -> Option<Part> {
+        match rotation {
+            Rotation::None | Rotation::HalfTurn => self.upright(format, tiling, ggtt),
+            Rotation::Clockwise90 | Rotation::Clockwise270 => {
+                self.on_its_side(format, tiling, ggtt)
+            }
+        }
     }
 
     fn page(&self, ggtt: &Ggtt, index: u64) -> Option<GuestAddress> {
-        ggtt.translate(GgttAddress(u64::from(self.surface & !0xFFF) + index * 4096))
+        ggtt.translate(GgttAddress(u64::from(self.base) + index * 4096))
     }
 
     /// A surface whose pages follow one another in the GGTT.
     fn upright(&self, format: PixelFormat, tiling: Tiling, ggtt: &Ggtt) -> Option<Part> {
         let unit = tiling.tile_size(format.bytes_per_pixel()).map_or(64, |(width, _)| width);
-        let ((left, top), (width, height)) = (self.source(), self.size());
+        let ((left, top), (width, height)) = (self.source, self.size);
         let surface = Surface {
             width: left + width,
             height: top + height,
-            stride: self.strides() * unit,
+            stride: self.strides * unit,
             format,
             tiling,
         };
@@ -162,10 +227,10 @@ impl LivePlane {
         }
         let (tile_bytes, tile_height) = tiling.tile_size(format.bytes_per_pixel())?;
         let tile_width = tile_bytes / format.bytes_per_pixel();
-        let ((left, top), (width, height)) = (self.source(), self.size());
+        let ((left, top), (width, height)) = (self.source, self.size);
         let rows = (left + width).div_ceil(tile_height);
         let columns = (top + height).div_ceil(tile_width);
-        if rows > self.strides() {
+        if rows > self.strides {
             return None;
         }
         let surface = Surface {
@@ -177,7 +242,7 @@ impl LivePlane {
         };
         display::size_in_bytes(&surface)?;
         let place = |row: u32, column: u32| {
-            u64::from(column) * u64::from(self.strides()) + u64::from(rows - 1 - row)
+            u64::from(column) * u64::from(self.strides) + u64::from(rows - 1 - row)
         };
         let tiles = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
         let pages = tiles.map(|(row, column)| self.page(ggtt, place(row, column))).collect();
@@ -237,6 +302,7 @@ impl LiveCursor {
             palette: None,
             pages: (0..pages).map(|n| ggtt.translate(GgttAddress(base + n * 4096))).collect(),
             offset_in_page: 0,
+            chroma: None,
         })
     }
 }
@@ -260,6 +326,10 @@ fn palette(registers: &RegisterFile, pipe: u8) -> Box<Palette> {
 fn format(control: u32) -> Option<PixelFormat> {
     let swapped = control & 1 << 20 != 0;
     let alpha = control >> 4 & 3 != 0;
+    let colours = YuvColours {
+        matrix: if control & 1 << 18 != 0 { YuvMatrix::Bt709 } else { YuvMatrix::Bt601 },
+        full_range: control & 1 << 28 != 0,
+    };
     Some(match (control >> 24 & 0xF, swapped, alpha) {
         (0, ..) => PixelFormat::Yuv422(Yuv422 {
             order: match control >> 16 & 3 {
@@ -268,9 +338,9 @@ fn format(control: u32) -> Option<PixelFormat> {
                 2 => YuvOrder::Yvyu,
                 _ => YuvOrder::Vyuy,
             },
-            matrix: if control & 1 << 18 != 0 { YuvMatrix::Bt709 } else { YuvMatrix::Bt601 },
-            full_range: control & 1 << 28 != 0,
+            colours,
         }),
+        (1, ..) => PixelFormat::Nv12(colours),
         (2, false, _) => PixelFormat::Xrgb2101010,
         (2, true, _) => PixelFormat::Xbgr2101010,
         (4, false, false) => PixelFormat::Xrgb8888,

@@ -1,7 +1,7 @@
 //! Planes in registers and guest memory against what they show.
 
 use super::*;
-use mediator::GuestRam;
+use mediator::{GuestRam, ScanOut};
 
 const PLANE_SURFACE: u32 = 0x40_0000;
 const GUEST: u64 = 0x10_0000;
@@ -114,9 +114,58 @@ fn formats_of_luma_and_chroma_carry_order_matrix_and_range() {
     {
         assert_eq!(yuv(bits << 16).order, order);
     }
-    assert_eq!(yuv(1 << 18).matrix, YuvMatrix::Bt709);
-    assert_eq!(yuv(0).matrix, YuvMatrix::Bt601);
-    assert!(yuv(1 << 28).full_range && !yuv(0).full_range);
+    let colours = |control| yuv(control).colours;
+    assert_eq!(colours(1 << 18).matrix, YuvMatrix::Bt709);
+    assert_eq!(colours(0).matrix, YuvMatrix::Bt601);
+    assert!(colours(1 << 28).full_range && !colours(0).full_range);
+    assert_eq!(format(1 << 24 | 1 << 18), Some(PixelFormat::Nv12(colours(1 << 18))));
+}
+
+/// White of limited range in the upper half of the plane, blue in the lower one.
+#[test]
+fn nv12_shows_luma_and_chroma_of_two_surfaces() {
+    let mut machine = Machine::new(&[0, 1, 2, 3]);
+    let ram = GuestRam::anonymous(4 << 20).unwrap();
+    // Luma: 64 by 16 pixels, of which those from (2, 4) on are shown, 128 bytes a row. Chroma from the third page on,
+    // 192 bytes a row, from (1, 3) on.
+    for (y, luma) in (4..16).map(|y| (y, if y < 10 { 235 } else { 41 })) {
+        ram.write(GuestAddress(GUEST + y * 128), &[luma; 64]).unwrap();
+    }
+    for (y, pair) in (3..9).map(|y| (y, if y < 6 { [128, 128] } else { [240, 110] })) {
+        let at = GUEST + 2 * 4096 + y * 192;
+        ram.write(GuestAddress(at), &pair.repeat(32)).unwrap();
+    }
+    machine.registers.set(0x7_01A4, 4 << 16 | 2);
+    machine.registers.set(0x7_01C0, 2 << 12 | 3);
+    machine.registers.set(0x7_01C4, 3 << 16 | 1);
+    let plane = machine.plane(1 << 24, 2, (62, 12)).unwrap();
+    let chroma = plane.chroma.as_ref().unwrap();
+    assert_eq!((chroma.surface.stride, chroma.source), (192, (1, 3)));
+    assert_eq!(chroma.pages[0], Some(GuestAddress(GUEST + 2 * 4096)));
+    let picture = ScanOut { mode: Some((62, 12)), planes: vec![plane] }.picture(&ram).unwrap();
+    for (x, y) in (0..12).flat_map(|y| (0..62).map(move |x| (x, y))) {
+        let expected = if y < 6 { [255, 255, 255, 255] } else { [0, 0, 255, 255] };
+        assert_eq!(picture.pixel(x, y), Some(expected), "{x}, {y}");
+    }
+    assert!(machine.plane(4 << 24, 4, (62, 12)).unwrap().chroma.is_none());
+    machine.registers.set(0x7_01C0, 2 << 12);
+    assert!(machine.plane(1 << 24, 2, (62, 12)).is_none(), "chroma without a stride");
+}
+
+#[test]
+fn a_scaler_puts_its_plane_where_its_window_is() {
+    let mut machine = Machine::new(&[]);
+    machine.registers.set(0x7_018C, 5 << 16 | 6);
+    let place = |machine: &mut Machine| {
+        machine.plane(4 << 24, 40, (640, 480)).map(|plane| (plane.x, plane.y)).unwrap()
+    };
+    machine.registers.set(0x6_8270, 300 << 16 | 20);
+    machine.registers.set(0x6_8280, 1 << 31 | 2 << 25);
+    assert_eq!(place(&mut machine), (6, 5), "the scaler is another plane's");
+    machine.registers.set(0x6_8280, 1 << 31 | 1 << 25);
+    assert_eq!(place(&mut machine), (300, 20));
+    machine.registers.set(0x6_8280, 1 << 25);
+    assert_eq!(place(&mut machine), (6, 5), "the scaler is off");
 }
 
 #[test]
@@ -169,9 +218,12 @@ proptest::proptest! {
     #[test]
     fn no_registers_make_a_plane_panic(
         control: u32, stride: u32, size: u32, offset: u32, position: u32, surface: u32,
+        chroma_distance: u32, chroma_offset: u32,
     ) {
         let machine = Machine::new(&[]);
-        let live = LivePlane { control, stride, position, size, offset, surface, key_mask: 0, key_max: 0 };
+        let live = LivePlane {
+            control, stride, position, size, offset, surface, key_mask: 0, key_max: 0, chroma_distance, chroma_offset,
+        };
         if let Some(plane) = live.read(&machine.registers, &machine.ggtt, 2) {
             let needed = display::size_in_bytes(&plane.surface).unwrap();
             proptest::prop_assert!(plane.pages.len() as u64 >= needed.div_ceil(4096));
