@@ -4,21 +4,12 @@
 
 use gpu_intel::address::PpgttAddress;
 use gpu_intel::audit::{Audit, Privilege, Verdict};
-use gpu_intel::command::walk::{Budget, CommandMemory};
+use gpu_intel::command::walk::Budget;
 use gpu_intel::engine::Engine;
 use libfuzzer_sys::fuzz_target;
+use vgate_fuzz::memory::Flat;
 
 const BUDGET: Budget = Budget { commands: 1 << 14, batches: 64 };
-
-struct Flat<'a>(&'a [[u8; 4]]);
-
-impl CommandMemory for Flat<'_> {
-    fn fetch(&mut self, at: PpgttAddress, to: &mut [u32]) -> usize {
-        let first = usize::try_from(at.0 / 4).unwrap_or(usize::MAX);
-        let rest = self.0.get(first..).unwrap_or_default();
-        to.iter_mut().zip(rest).map(|(to, from)| *to = u32::from_le_bytes(*from)).count()
-    }
-}
 
 thread_local! {
     static USED: std::cell::RefCell<Audit> = std::cell::RefCell::new(Audit::new(BUDGET));

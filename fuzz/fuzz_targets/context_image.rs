@@ -11,13 +11,13 @@ use gpu_intel::driver::{Driver, FREE, MEMORY};
 use gpu_intel::engine::Engine;
 use gpu_intel::silicon::Batch;
 use gpu_intel::silicon::model::Model;
-use gpu_intel::{Presence, Vgpu, VgpuConfig};
+use gpu_intel::{Presence, VgpuConfig};
 use libfuzzer_sys::fuzz_target;
 use mediator::{
-    Clock, Effects, GuestAddress, GuestRam, Job, JobEnd, Outcome, Place, Reason, Region, Silicon,
-    Ticket, Time, VirtualGpu, VmId,
+    Clock, GuestAddress, GuestRam, Job, JobEnd, Outcome, Reason, Silicon, Ticket, VirtualGpu, VmId,
 };
 use vgate_fuzz::guest_memory;
+use vgate_fuzz::machine::Machine;
 
 const VM: VmId = VmId(0);
 const LIMIT: Duration = Duration::from_millis(3);
@@ -27,27 +27,6 @@ const IMAGES: u64 = 0x10_0000;
 const IMAGE_SIZE: u64 = 0x2_0000;
 /// Batches of one input that run.
 const BATCHES: usize = 8;
-
-struct Machine {
-    vgpu: Vgpu,
-    now: u64,
-    jobs: Vec<Job<Batch>>,
-}
-
-impl Machine {
-    fn act(&mut self, call: impl FnOnce(&mut Vgpu, &mut Effects<Batch>)) {
-        self.now += 10_000;
-        let mut fx = Effects::at(Time(self.now));
-        call(&mut self.vgpu, &mut fx);
-        self.jobs.append(&mut fx.jobs);
-        self.jobs.retain(|job| !fx.cancel.contains(&job.id));
-    }
-
-    fn write(&mut self, offset: u64, value: u32) {
-        let at = Place { region: Region::Bar(0), offset };
-        self.act(|vgpu, fx| vgpu.write(at, &value.to_le_bytes(), fx));
-    }
-}
 
 fn execute(model: &Model, ram: &GuestRam, job: Job<Batch>) -> JobEnd {
     let Ok(space) = model.open_space(VM, ram, job.space) else {
@@ -81,8 +60,7 @@ fuzz_target!(|input: &[u8]| {
     let presence = if first & 0x80 == 0 { Presence::Virtual } else { Presence::Bare };
     let ram = guest_memory(MEMORY);
     let config = VgpuConfig { presence, ..VgpuConfig::default() };
-    let vgpu = Vgpu::new(config, ram.clone()).expect("a vGPU");
-    let mut machine = Machine { vgpu, now: 1_000_000, jobs: Vec::new() };
+    let mut machine = Machine::new(config, ram.clone());
     let mut driver = Driver::start(ram.clone(), &mut |at, value| machine.write(at, value))
         .expect("enough memory");
     ram.write(GuestAddress(FREE), batch).expect("memory is there");

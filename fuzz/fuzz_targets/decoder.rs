@@ -8,6 +8,7 @@ use gpu_intel::engine::Engine;
 use gpu_intel::trace::{Memory, Reader, Record};
 use libfuzzer_sys::fuzz_target;
 use mediator::Reason;
+use vgate_fuzz::memory::Flat;
 
 const BUDGET: Budget = Budget { commands: 1 << 14, batches: 64 };
 
@@ -31,17 +32,6 @@ impl Visitor for List {
             assert!(low <= high && low < 32 * dwords.len() as u32, "{} {field:?}", command.name);
         }
         Ok(())
-    }
-}
-
-/// A batch that is nowhere but in its file, from address 0.
-struct Flat<'a>(&'a [[u8; 4]]);
-
-impl CommandMemory for Flat<'_> {
-    fn fetch(&mut self, at: PpgttAddress, to: &mut [u32]) -> usize {
-        let first = usize::try_from(at.0 / 4).unwrap_or(usize::MAX);
-        let rest = self.0.get(first..).unwrap_or_default();
-        to.iter_mut().zip(rest).map(|(to, from)| *to = u32::from_le_bytes(*from)).count()
     }
 }
 

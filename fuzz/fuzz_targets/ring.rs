@@ -4,50 +4,28 @@
 
 use gpu_intel::driver::{Driver, MEMORY};
 use gpu_intel::engine::Engine;
-use gpu_intel::{Presence, Vgpu, VgpuConfig};
+use gpu_intel::{Presence, VgpuConfig};
 use libfuzzer_sys::fuzz_target;
-use mediator::{Effects, GuestRam, JobEnd, JobId, Place, Reason, Region, Time, VirtualGpu};
+use mediator::{GuestRam, JobEnd, Reason, VirtualGpu};
 use vgate_fuzz::guest_memory;
+use vgate_fuzz::machine::Machine;
 
 /// Dwords that are submitted at a time.
 const PART: usize = 64;
-
-struct Machine {
-    vgpu: Vgpu,
-    now: u64,
-    out: Vec<JobId>,
-}
-
-impl Machine {
-    fn act(&mut self, call: impl FnOnce(&mut Vgpu, &mut Effects<gpu_intel::silicon::Batch>)) {
-        self.now += 10_000;
-        let mut fx = Effects::at(Time(self.now));
-        call(&mut self.vgpu, &mut fx);
-        self.out.retain(|job| !fx.cancel.contains(job));
-        self.out.extend(fx.jobs.iter().map(|job| job.id));
-        assert!(self.out.len() <= 1024, "jobs without end");
-    }
-
-    fn write(&mut self, offset: u64, value: u32) {
-        let at = Place { region: Region::Bar(0), offset };
-        self.act(|vgpu, fx| vgpu.write(at, &value.to_le_bytes(), fx));
-    }
-}
 
 fn run(first: u8, commands: &[u32], ram: GuestRam) {
     let engine = Engine::ALL[usize::from(first & 3)];
     let presence = if first & 4 == 0 { Presence::Virtual } else { Presence::Bare };
     let config = VgpuConfig { presence, ..VgpuConfig::default() };
-    let vgpu = Vgpu::new(config, ram.clone()).expect("a vGPU");
-    let mut machine = Machine { vgpu, now: 1_000_000, out: Vec::new() };
+    let mut machine = Machine::new(config, ram.clone());
     let mut driver =
         Driver::start(ram, &mut |at, value| machine.write(at, value)).expect("enough memory");
     for part in commands.chunks(PART) {
         let mut part = part.to_vec();
         part.resize(part.len().next_multiple_of(2), 0);
         let _ = driver.queue(engine, &part, &mut |at, value| machine.write(at, value));
-        while !machine.out.is_empty() {
-            let job = machine.out.remove(0);
+        while !machine.jobs.is_empty() {
+            let job = machine.jobs.remove(0).id;
             let end = match first >> 3 & 3 {
                 0 | 1 => JobEnd::Done,
                 2 => JobEnd::Fault(Reason::new("fuzz/end", "as the input says")),

@@ -4,38 +4,15 @@
 
 use gpu_intel::driver::{Driver, FREE, MEMORY, Write};
 use gpu_intel::engine::Engine;
-use gpu_intel::{Platform, Presence, Vgpu, VgpuConfig};
+use gpu_intel::{Platform, Presence, VgpuConfig};
 use libfuzzer_sys::fuzz_target;
-use mediator::{
-    Effects, GuestAddress, GuestRam, JobEnd, JobId, Place, Reason, Region, Reset, Time, VirtualGpu,
-};
+use mediator::{GuestAddress, GuestRam, JobEnd, Place, Reason, Region, Reset, VirtualGpu};
 use vgate_fuzz::guest_memory;
+use vgate_fuzz::machine::Machine;
 use vgate_fuzz::step::{self, What};
 
 const REGIONS: [Region; 6] =
     [Region::Bar(0), Region::Bar(2), Region::Bar(4), Region::Bar(5), Region::Rom, Region::Config];
-
-struct Machine {
-    vgpu: Vgpu,
-    now: u64,
-    out: Vec<JobId>,
-}
-
-impl Machine {
-    fn act(&mut self, call: impl FnOnce(&mut Vgpu, &mut Effects<gpu_intel::silicon::Batch>)) {
-        let mut fx = Effects::at(Time(self.now));
-        call(&mut self.vgpu, &mut fx);
-        self.out.retain(|job| !fx.cancel.contains(job));
-        self.out.extend(fx.jobs.iter().map(|job| job.id));
-        // As the mediator does with more jobs than a VM may have.
-        self.out.truncate(64);
-    }
-
-    fn write(&mut self, offset: u64, value: u32) {
-        let at = Place { region: Region::Bar(0), offset };
-        self.act(|vgpu, fx| vgpu.write(at, &value.to_le_bytes(), fx));
-    }
-}
 
 fn place(region: u8, offset: u32, len: u8) -> (Place, usize) {
     let region = REGIONS[usize::from(region) % REGIONS.len()];
@@ -62,8 +39,7 @@ fuzz_target!(|input: &[u8]| {
     let platform = Platform::ALL[usize::from(platform & 0x7F) % Platform::ALL.len()];
     let config = VgpuConfig { platform, edid: vec![0; 128], presence, ..VgpuConfig::default() };
     let ram = guest_memory(MEMORY);
-    let vgpu = Vgpu::new(config, ram.clone()).expect("a vGPU");
-    let mut machine = Machine { vgpu, now: 1_000_000, out: Vec::new() };
+    let mut machine = Machine::new(config, ram.clone());
     let mut driver = None;
     let mut commands = Vec::new();
     for step in step::decode(steps) {
@@ -102,10 +78,10 @@ fuzz_target!(|input: &[u8]| {
                 let _ = driver.submit(engine(step.which), FREE, &mut write);
             }
             What::Finish => {
-                if machine.out.is_empty() {
+                if machine.jobs.is_empty() {
                     continue;
                 }
-                let job = machine.out.remove(usize::from(step.which) % machine.out.len());
+                let job = machine.jobs.remove(usize::from(step.which) % machine.jobs.len()).id;
                 let why = Reason::new("fuzz/end", "as the input says");
                 let end = match step.len % 5 {
                     0 => JobEnd::Done,

@@ -5,6 +5,7 @@
 //! ```
 
 pub mod exchange;
+pub mod machine;
 pub mod memory;
 pub mod step;
 

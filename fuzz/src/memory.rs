@@ -58,6 +58,18 @@ pub fn write(ram: &GuestRam, at: PpgttAddress, bytes: &[u8]) {
     }
 }
 
+/// A batch that is nowhere but in its input, from address 0.
+#[derive(Debug)]
+pub struct Flat<'a>(pub &'a [[u8; 4]]);
+
+impl CommandMemory for Flat<'_> {
+    fn fetch(&mut self, at: PpgttAddress, to: &mut [u32]) -> usize {
+        let first = usize::try_from(at.0 / 4).unwrap_or(usize::MAX);
+        let rest = self.0.get(first..).unwrap_or_default();
+        to.iter_mut().zip(rest).map(|(to, from)| *to = u32::from_le_bytes(*from)).count()
+    }
+}
+
 /// The memory as the audit reads it.
 #[derive(Debug)]
 pub struct Commands<'a>(pub &'a GuestRam);
