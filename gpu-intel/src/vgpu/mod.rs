@@ -24,7 +24,6 @@ mod registers;
 mod ring;
 mod rom;
 mod saved;
-mod scan;
 #[cfg(test)]
 mod tests;
 mod zero_pages;
