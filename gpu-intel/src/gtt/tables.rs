@@ -213,7 +213,7 @@ fn each_table(
     mut f: impl FnMut(u64, u64) -> Result<(), TableError>,
 ) -> Result<(), TableError> {
     let end = at.0.checked_add(bytes).filter(|end| *end <= END).ok_or(TableError::Range)?;
-    if at.0 % PAGE_SIZE != 0 || bytes % PAGE_SIZE != 0 {
+    if !at.0.is_multiple_of(PAGE_SIZE) || !bytes.is_multiple_of(PAGE_SIZE) {
         return Err(TableError::Range);
     }
     let mut start = at.0;

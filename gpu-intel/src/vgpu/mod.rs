@@ -25,7 +25,7 @@ mod ring;
 mod rom;
 mod saved;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod zero_pages;
 
 use std::io;
