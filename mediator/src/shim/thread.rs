@@ -295,6 +295,11 @@ impl<W: Send + 'static> Client<W> {
                 return Ok(());
             }
         }
+        if !self.mailbox.sleep() {
+            self.mailbox.wake();
+            lines.requests.wake();
+            return Ok(());
+        }
         let doorbell = if blocked { PollFlags::empty() } else { PollFlags::IN };
         let mut sources = [
             PollFd::new(&self.wires.doorbell, doorbell),
@@ -303,6 +308,7 @@ impl<W: Send + 'static> Client<W> {
         ];
         let _ = poll(&mut sources, blocked.then_some(&CATCH_UP));
         let [rung, mail, socket] = sources.map(|source| source.revents());
+        self.mailbox.wake();
         lines.requests.wake();
         if rung.contains(PollFlags::IN) {
             let _ = rustix::io::read(&self.wires.doorbell, &mut [0; 8]);
