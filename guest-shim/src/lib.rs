@@ -8,7 +8,7 @@
 //! ```
 //!
 //! [`wire`] is what both sides agree on; it needs no operating system. `client` (a feature) is a library that speaks it,
-//! for processes under Linux; `packets` (another) is what both sides do with their socket.
+//! for processes under Linux; `packets` and `bells` (another) are what both sides do with their socket and doorbells.
 
 #![no_std]
 #![deny(unsafe_code)]
@@ -17,6 +17,8 @@
 #[cfg_attr(test, macro_use)]
 extern crate std;
 
+#[cfg(feature = "socket")]
+pub mod bells;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(feature = "client")]

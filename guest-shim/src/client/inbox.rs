@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{ClientError, NOBODY};
+use crate::bells::Sleeper;
 use crate::wire::{Answer, COMPLETION_WORDS, Completion, Consumer, Token};
 
 /// Looks at a fence before a thread goes to sleep for it: a batch that is over soon should not cost that.
@@ -22,7 +24,8 @@ const SPINS: u32 = 64;
 pub(super) struct Inbox {
     state: Mutex<State>,
     heard: Condvar,
-    bell: OwnedFd,
+    sleeper: Sleeper,
+    _bell: OwnedFd,
     /// The connection: it says when the mediator is gone.
     socket: OwnedFd,
     gone: AtomicBool,
@@ -50,16 +53,19 @@ impl Inbox {
         ring: Consumer<'static, COMPLETION_WORDS>,
         bell: OwnedFd,
         socket: OwnedFd,
-    ) -> Self {
+    ) -> io::Result<Self> {
+        let sleeper = Sleeper::new(&socket)?;
+        sleeper.add_bell(&bell)?;
         let state = State { ring, listening: false, next_token: 1, expected: HashMap::new() };
-        Self {
+        Ok(Self {
             state: Mutex::new(state),
             heard: Condvar::new(),
-            bell,
+            sleeper,
+            _bell: bell,
             socket,
             gone: AtomicBool::new(false),
             refusals: AtomicU64::new(0),
-        }
+        })
     }
 
     pub(super) fn is_alive(&self) -> bool {
@@ -128,17 +134,13 @@ impl Inbox {
 
     /// Whether the mediator is still there.
     pub(super) fn check_alive(&self) -> Result<(), ClientError> {
+        // Not by the sleeper: it would take the bell's ring away from who listens.
         let mut socket = [PollFd::new(&self.socket, PollFlags::empty())];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let _ = poll(&mut socket, Some(&now));
-        self.notice_end(&socket[0]);
-        if self.is_alive() { Ok(()) } else { Err(ClientError::Gone) }
-    }
-
-    fn notice_end(&self, socket: &PollFd<'_>) {
-        if socket.revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
+        if poll(&mut socket, Some(&now)).is_ok_and(|events| events > 0) {
             self.gone.store(true, Ordering::Relaxed);
         }
+        if self.is_alive() { Ok(()) } else { Err(ClientError::Gone) }
     }
 
     fn take_all(&self, state: &mut State) -> Result<bool, ClientError> {
@@ -204,17 +206,10 @@ impl Inbox {
 
     /// Sleeps until the bell rings, the mediator goes, or the time has come.
     fn listen(&self, left: Option<Duration>) {
-        let left = left.and_then(|left| {
-            let tv_sec = i64::try_from(left.as_secs()).ok()?;
-            Some(Timespec { tv_sec, tv_nsec: left.subsec_nanos().into() })
-        });
-        let mut both =
-            [PollFd::new(&self.bell, PollFlags::IN), PollFd::new(&self.socket, PollFlags::empty())];
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
         // A signal wakes as well; whoever sleeps looks again.
-        let _ = poll(&mut both, left.as_ref());
-        self.notice_end(&both[1]);
-        if both[0].revents().contains(PollFlags::IN) {
-            let _ = rustix::io::read(&self.bell, &mut [0; 8]);
+        if self.sleeper.sleep(left.as_ref()).gone {
+            self.gone.store(true, Ordering::Relaxed);
         }
     }
 }

@@ -170,7 +170,7 @@ impl Client {
                 ring: queues.submissions.producer(),
                 timelines: HashMap::new(),
             }),
-            inbox: Inbox::new(queues.completions.consumer(), bell, watched),
+            inbox: Inbox::new(queues.completions.consumer(), bell, watched)?,
             fences: queues.fences,
             fence_names: Names::new(REACHED.0 + 1, fences),
             space_names: Names::new(1, MOST_NAMES),

@@ -130,11 +130,17 @@ impl<W: Send + 'static> Dispatch<W> {
     /// Carries out what is queued, within a bound, and looks after the slots.
     fn carry_out(&self, mut executor: MutexGuard<'_, Executor<W>>) {
         self.looking.fetch_add(1, Ordering::SeqCst);
-        let now = self.clock.now();
-        for order in self.orders.1.try_iter().take(BATCH) {
-            executor.guarded(|own| own.handle(order, now));
+        // What is over at once is so before anybody has to watch over it.
+        for _ in 0..ROUNDS {
+            let now = self.clock.now();
+            for order in self.orders.1.try_iter().take(BATCH) {
+                executor.guarded(|own| own.handle(order, now));
+            }
+            executor.guarded(|own| own.pump(now));
+            if self.orders.1.is_empty() {
+                break;
+            }
         }
-        executor.guarded(|own| own.pump(now));
         let due = executor.deadline().map_or(u64::MAX, |at| at.0);
         let earlier = due < self.asleep_until.swap(due, Ordering::SeqCst);
         drop(executor);

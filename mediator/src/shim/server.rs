@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use guest_shim::bells::Sleeper;
 use guest_shim::packets;
 use guest_shim::wire::{Fault, Geometry, Greeting, Queues};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
@@ -204,6 +205,10 @@ impl<W: Send + 'static> Door<W> {
             FENCES as usize,
         );
         let bell = || eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+        let wires = Wires { socket, doorbell: bell()?, bell: bell()?, arena };
+        let sleeper = Sleeper::new(&wires.socket)?;
+        sleeper.add_bell(&wires.doorbell)?;
+        sleeper.add_bell(mailbox.bell())?;
         let client = Client {
             handle: handle.clone(),
             mailbox,
@@ -211,7 +216,8 @@ impl<W: Send + 'static> Door<W> {
             member: Arc::new(member),
             session,
             ram,
-            wires: Wires { socket, doorbell: bell()?, bell: bell()?, arena },
+            wires,
+            sleeper,
             awake: self.config.awake,
             receipt: Arc::new(()),
         };

@@ -7,12 +7,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use guest_shim::bells::Sleeper;
 use guest_shim::packets;
 use guest_shim::wire::{
     ArenaOffset, Ask, COMPLETION_WORDS, Completion, Consumer, Fault, FenceName, Greeting, Producer,
     PushError, Queues, Reply, SUBMISSION_WORDS, Submission,
 };
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::Timespec;
 
 use super::session::{Effects, Session};
 use crate::memory::{GuestRam, MapRequest, PAGE, QueueMemory, sealed_memfd};
@@ -63,6 +64,8 @@ pub(super) struct Client<W: Send + 'static> {
     pub(super) session: Session<W>,
     pub(super) ram: GuestRam,
     pub(super) wires: Wires,
+    /// For doorbell, mailbox and socket.
+    pub(super) sleeper: Sleeper,
     /// How long it looks out for requests before it sleeps.
     pub(super) awake: Duration,
     pub(super) receipt: Arc<()>,
@@ -300,28 +303,16 @@ impl<W: Send + 'static> Client<W> {
             lines.requests.wake();
             return Ok(());
         }
-        let doorbell = if blocked { PollFlags::empty() } else { PollFlags::IN };
-        let mut sources = [
-            PollFd::new(&self.wires.doorbell, doorbell),
-            PollFd::from_borrowed_fd(self.mailbox.bell(), PollFlags::IN),
-            PollFd::new(&self.wires.socket, PollFlags::IN),
-        ];
-        let _ = poll(&mut sources, blocked.then_some(&CATCH_UP));
-        let [rung, mail, socket] = sources.map(|source| source.revents());
+        let woken = self.sleeper.sleep(blocked.then_some(&CATCH_UP));
         self.mailbox.wake();
         lines.requests.wake();
-        if rung.contains(PollFlags::IN) {
-            let _ = rustix::io::read(&self.wires.doorbell, &mut [0; 8]);
+        if woken.readable {
+            self.ask()
+        } else if woken.gone {
+            Err(End::Gone)
+        } else {
+            Ok(())
         }
-        if mail.contains(PollFlags::IN) {
-            self.mailbox.silence();
-        }
-        if socket.intersects(PollFlags::IN) {
-            self.ask()?;
-        } else if socket.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
-            return Err(End::Gone);
-        }
-        Ok(())
     }
 
     /// What the client asks for on its socket.
