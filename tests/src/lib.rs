@@ -31,6 +31,7 @@ mod cpio;
 mod guest;
 mod image;
 mod kernel_log;
+pub mod piglit;
 mod process;
 mod promises;
 mod qemu;

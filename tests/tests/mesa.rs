@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use vgate_tests::{Program, Root, SHARED};
+use vgate_tests::{Program, Root, SHARED, piglit};
 
 /// What any of these programs may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -126,4 +126,26 @@ fn processes_with(text: &str) -> Result<usize> {
         count += usize::from(String::from_utf8_lossy(&line.unwrap_or_default()).contains(text));
     }
     Ok(count)
+}
+
+#[test]
+fn the_list_of_piglit_programs_holds_200_that_are_there() -> Result<()> {
+    let (listed, all) = (piglit::listed()?, piglit::all(&Root::mesa(piglit::RELEASE)?)?);
+    ensure!(listed.len() == 200 && listed.is_sorted(), "{} programs", listed.len());
+    for name in listed {
+        ensure!(all.contains(&name), "no {name} there. Write the list anew (its head says how)");
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "make test-long: 200 programs"]
+fn each_listed_program_of_piglit_passes_on_llvmpipe() -> Result<()> {
+    let root = Root::mesa(piglit::RELEASE)?;
+    for name in piglit::listed()? {
+        let run = on_software(piglit::program(&root, &name)).run("mesa-piglit", piglit::LIMIT)?;
+        let verdict = piglit::verdict(&run);
+        ensure!(verdict == piglit::Verdict::Pass, "{name}: {verdict:?}\n{}", run.output);
+    }
+    Ok(())
 }
