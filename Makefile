@@ -38,7 +38,7 @@ unit: ## the tests that need no guest
 	$(TEST) --workspace --exclude vgate-tests
 
 system: setup ## the tests with guests
-	scripts/setup igt
+	scripts/setup igt mesa
 	$(SYSTEM_TEST) -- $(ONE_AT_A_TIME)
 
 fuzz-brief: ## build the fuzz targets, and run each for 5 s
@@ -60,7 +60,7 @@ deny: ## licences and sources of all dependencies
 	$(CARGO) deny --manifest-path fuzz/Cargo.toml --config deny.toml --log-level error check bans licenses sources
 
 test-long: ## the tests that take long, the other kernels' too
-	scripts/setup 6.1 7.3 igt genxml
+	scripts/setup 6.1 7.3 igt mesa genxml
 	$(TEST) --workspace --exclude vgate-tests -- --ignored
 	$(SYSTEM_TEST) -- --ignored $(ONE_AT_A_TIME)
 

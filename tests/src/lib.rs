@@ -9,7 +9,7 @@
 //! ```
 //!
 //! [`Image`] is a kernel with its initramfs, [`Qemu`] says how to start it, [`Guest`] is one that runs, [`Vgate`] is
-//! a daemon. All that is started ends when it is dropped, or with the thread that started it, however
+//! a daemon. Programs that need no kernel of their own run in a [`Root`] instead. All that is started ends when it is dropped, or with the thread that started it, however
 //! that ends. `scripts/setup` makes
 //! what is needed; what is missing fails with the command that makes it. What each guest and daemon said, stays in
 //! `target/guest/logs`.
@@ -31,11 +31,13 @@ mod cpio;
 mod guest;
 mod image;
 mod kernel_log;
+pub mod piglit;
 mod process;
 mod promises;
 mod qemu;
 mod qmp;
 mod recorder;
+mod root;
 mod screen;
 mod vgate;
 
@@ -46,6 +48,7 @@ pub use promises::Promise;
 pub use qemu::Qemu;
 pub use qmp::Qmp;
 pub use recorder::Recorder;
+pub use root::{Program, Root, Run, SHARED};
 pub use screen::{fingerprint, shows_what_was_printed};
 pub use vgate::{Vgate, nothing_was_refused};
 

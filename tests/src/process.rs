@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// A child, killed when dropped, and by the kernel when the thread that started it ends.
@@ -30,7 +30,12 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .context("running setpriv (of util-linux)")?;
-        Ok(Self { child, name: program.to_string_lossy().into_owned() })
+        Ok(Self::of(child, program))
+    }
+
+    /// A child that the kernel is to kill, too, when this thread ends.
+    pub(crate) fn of(child: Child, program: &OsStr) -> Self {
+        Self { child, name: program.to_string_lossy().into_owned() }
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -48,13 +53,19 @@ impl Process {
 
     /// Waits for the end.
     pub(crate) fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
+        let status = self.wait_until(limit)?;
+        status.with_context(|| format!("{} still runs after {limit:?}", self.name))
+    }
+
+    /// Waits for the end. Returns nothing if it hasn't come yet.
+    pub(crate) fn wait_until(&mut self, limit: Duration) -> Result<Option<ExitStatus>> {
         let end = Instant::now() + limit;
         loop {
             if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
+                return Ok(Some(status));
             }
             if Instant::now() > end {
-                bail!("{} still runs after {limit:?}", self.name);
+                return Ok(None);
             }
             std::thread::sleep(Duration::from_millis(5));
         }

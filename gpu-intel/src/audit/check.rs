@@ -191,9 +191,6 @@ impl Judged<'_> {
     }
 
     fn batch_start(&self) -> Result<(), Reason> {
-        if !self.bit(0, 8) {
-            return self.refuse("command/ggtt-batch", "starts a batch in the global GTT");
-        }
         if self.bit(0, 16) {
             return self.refuse("command/batch-offset", "takes its target from a register");
         }

@@ -120,10 +120,9 @@ impl Audit {
 }
 
 /// Rules about what is not a user's to ask for.
-const FORBIDDEN: [&str; 8] = [
+const FORBIDDEN: [&str; 7] = [
     "command/display",
     "command/ggtt",
-    "command/ggtt-batch",
     "command/page-tables",
     "command/privileged",
     "command/register-read",

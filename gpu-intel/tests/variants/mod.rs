@@ -236,11 +236,6 @@ pub(crate) const HOSTILE: &[Class] = &[
         change: |p| instead(p, &[0x0900_0000, 0x10]),
     },
     Class {
-        name: "a batch is started in the GGTT",
-        rule: "command/ggtt-batch",
-        change: |p| instead(p, &[0x1880_0001, 0x1000, 0]),
-    },
-    Class {
         name: "a batch is started where a register says",
         rule: "command/batch-offset",
         change: |p| instead(p, &[0x1881_0101, 0x1000, 0]),
@@ -330,6 +325,9 @@ pub(crate) const HARMLESS: &[(&str, Change)] = &[
     ("another kernel", |p| changed(p, "3DSTATE_VS", |d| d[1] ^= 0x40)),
     ("a whole window", |p| {
         changed(p, "STATE_BASE_ADDRESS", |d| (d[10], d[11], d[15]) = (1, 0, 0xffff_f001))
+    }),
+    ("a batch is started in the GGTT, which silicon ignores", |p| {
+        changed(p, "MI_BATCH_BUFFER_START", |d| d[0] &= !(1 << 8))
     }),
     ("the batch starts itself again", |p| {
         changed(p, "MI_BATCH_BUFFER_START", |d| {

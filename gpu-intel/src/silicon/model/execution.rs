@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mediator::{Clock, Reason};
 
 use super::blitter::{self, Blit, Setup};
-use super::bus::{BatchBus, no_ggtt};
+use super::bus::BatchBus;
 use super::context_image::{self, State};
 use super::counters::Counters;
 use super::memory::Memory;
@@ -13,7 +13,7 @@ use super::registers::Registers;
 use super::stop::Stop;
 use crate::address::PpgttAddress;
 use crate::audit;
-use crate::command::streamer::{Fault, Space, Step, Streamer};
+use crate::command::streamer::{Fault, Step, Streamer};
 use crate::command::walk::too_deep;
 use crate::command::{self, opcode};
 use crate::engine::Engine;
@@ -217,9 +217,7 @@ impl Execution {
                 return Ok(Progress::Waiting);
             }
             Step::Batch(start) => {
-                if start.space == Space::Ggtt {
-                    return Err(no_ggtt());
-                }
+                // Whatever space it asks for: what an unprivileged batch starts runs in the batch's own.
                 if start.second_level {
                     if self.return_to.is_some() {
                         return Err(self.refused(&too_deep()));

@@ -421,7 +421,7 @@ fn a_job_that_has_not_begun_is_withdrawn_and_a_preempted_one_suspended() {
 #[test]
 fn what_a_user_may_not_do_ends_the_job_before_it_is_done() {
     let host = Host::new();
-    let refused: [(&[u32], &str); 13] = [
+    let refused: [(&[u32], &str); 12] = [
         (&[0x1100_0001, 0x2080, 0x1000], "command/register-write"),
         (&[0x1200_0002, 0x2080, DATA, 0], "command/register-read"),
         (&[0x1040_0002, DATA, 0, 9], "command/ggtt"),
@@ -432,7 +432,6 @@ fn what_a_user_may_not_do_ends_the_job_before_it_is_done() {
         (&[0x1080_0001, 0x100, 7], "command/privileged"),
         (&[0x0400_0000], "command/privileged"),
         (&[0x1180_0001, 0x1000, 3], "command/page-tables"),
-        (&[0x1880_0001, BATCH, 0], "command/ggtt-batch"),
         (&[0x1300_0002, 0, 0, 0], "command/engine"),
         (&[0x7fff_0003, 0, 0, 0, 0], "command/unknown"),
     ];

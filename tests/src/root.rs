@@ -1,0 +1,199 @@
+//! Programs of other Debian releases, each in a root of its own: real Mesa with no virtual machine.
+//!
+//! ```text
+//!  test ──spawns──► bwrap ── program of the root target/guest/mesa-RELEASE, read-only
+//!                              /run/programs   what tests/mesa builds
+//!                              /run/vgate      a folder of the host's, if one is shared: sockets, a library to preload
+//!                              /dev /proc /tmp of its own; no network, no devices, no environment of the test's
+//! ```
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::process::Process;
+use crate::{guest_folder, repository};
+
+/// Where a program finds the folder that it shares with the host.
+pub const SHARED: &str = "/run/vgate";
+
+/// Where a program finds ours.
+const PROGRAMS: &str = "/run/programs";
+
+/// A tree of a Debian release's files, in which its programs run.
+#[derive(Clone, Debug)]
+pub struct Root {
+    folder: PathBuf,
+}
+
+impl Root {
+    /// The releases of Debian that roots with Mesa are made of, oldest first.
+    pub const MESA: [&str; 3] = ["12", "13", "forky"];
+
+    /// The root with Mesa of a release ("12").
+    ///
+    /// # Errors
+    /// If it isn't there: with the command that makes it.
+    pub fn mesa(release: &str) -> Result<Self> {
+        let link = guest_folder().join(format!("mesa-{release}"));
+        // Behind the link, setup may put a newer one in its place.
+        let folder = link.canonicalize().with_context(|| {
+            format!("no root of Debian {release} with Mesa here. Run: scripts/setup mesa-{release}")
+        })?;
+        Ok(Self { folder })
+    }
+
+    /// Where the root lies on the host.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A program of the root's, by its name in `/usr/bin` or its path in the root.
+    pub fn program(&self, program: impl AsRef<OsStr>) -> Program {
+        Program {
+            root: self.folder.clone(),
+            program: program.as_ref().to_owned(),
+            arguments: Vec::new(),
+            variables: Vec::new(),
+            binds: Vec::new(),
+        }
+    }
+
+    /// `gl-client` of `tests/mesa`, which draws and prints what it saw.
+    ///
+    /// # Errors
+    /// If it does not build.
+    pub fn gl_client(&self) -> Result<Program> {
+        let mut program = self.program(format!("{PROGRAMS}/gl-client"));
+        program.binds.push(["--ro-bind".into(), programs()?.into(), PROGRAMS.into()]);
+        Ok(program)
+    }
+}
+
+/// A program that will run in a root.
+#[derive(Clone, Debug)]
+#[must_use = "it does not run yet"]
+pub struct Program {
+    root: PathBuf,
+    program: OsString,
+    arguments: Vec<OsString>,
+    variables: Vec<[OsString; 3]>,
+    binds: Vec<[OsString; 3]>,
+}
+
+impl Program {
+    /// Adds arguments.
+    pub fn args(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable of its environment, which has but `PATH`, `HOME`, `LANG` and `XDG_RUNTIME_DIR` otherwise.
+    pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.variables.push(["--setenv".into(), name.into(), value.into()]);
+        self
+    }
+
+    /// Lets it find a folder of the host's as [`SHARED`], and write there.
+    pub fn share(mut self, folder: &Path) -> Self {
+        self.binds.push(["--bind".into(), folder.into(), SHARED.into()]);
+        self
+    }
+
+    /// What starts it in its root. It ends with the thread that spawned it, and whatever it started does.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new("bwrap");
+        command
+            .arg("--ro-bind")
+            .args([self.root.as_os_str(), OsStr::new("/")])
+            .args(["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/run"])
+            .args(["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"])
+            .args(["--die-with-parent", "--new-session", "--clearenv"]);
+        let defaults =
+            [("PATH", "/usr/bin"), ("HOME", "/tmp"), ("LANG", "C"), ("XDG_RUNTIME_DIR", "/tmp")];
+        for (name, value) in defaults {
+            command.args(["--setenv", name, value]);
+        }
+        command.args(self.binds.iter().chain(&self.variables).flatten());
+        command.args(["--chdir", "/tmp", "--"]).arg(&self.program).args(&self.arguments);
+        command
+    }
+
+    /// Runs it until it ends, or until `limit` has passed: it is killed then, with whatever it started. What it says is
+    /// in `target/guest/logs/NAME.log`, both streams in one.
+    ///
+    /// # Errors
+    /// If bubblewrap isn't there.
+    pub fn run(&self, name: &str, limit: Duration) -> Result<Run> {
+        let logs = guest_folder().join("logs");
+        fs::create_dir_all(&logs)?;
+        let log = logs.join(format!("{name}.log"));
+        let file = File::create(&log).with_context(|| log.display().to_string())?;
+        let child = self
+            .command()
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()
+            .context("running bwrap (of bubblewrap). Run: scripts/setup")?;
+        let mut process = Process::of(child, &self.program);
+        let status = process.wait_until(limit)?;
+        drop(process);
+        let output = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
+        Ok(Run { status, output, limit, log })
+    }
+}
+
+/// What came of a program.
+#[derive(Debug)]
+pub struct Run {
+    /// Nothing if it was killed at its limit. A signal that ended the program is 128 and its number, as in a shell.
+    pub status: Option<ExitStatus>,
+    /// What it printed, on both streams.
+    pub output: String,
+    limit: Duration,
+    log: PathBuf,
+}
+
+impl Run {
+    /// What it printed, if it ended with success.
+    ///
+    /// # Errors
+    /// If it didn't: with what it said last, and where the rest is.
+    pub fn success(self) -> Result<String> {
+        let lines: Vec<_> = self.output.lines().collect();
+        let tail = lines[lines.len().saturating_sub(20)..].join("\n");
+        let log = self.log.display();
+        match self.status {
+            Some(status) if status.success() => Ok(self.output),
+            Some(status) => bail!("{status}, see {log}:\n{tail}"),
+            None => bail!("still ran after {:?}, see {log}:\n{tail}", self.limit),
+        }
+    }
+}
+
+/// The folder of our own programs, built once a run: cargo does nothing if they are current.
+fn programs() -> Result<&'static Path> {
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(folder) = PROGRAMS.get() {
+        return Ok(folder);
+    }
+    let target = guest_folder().join("build");
+    let output = Command::new(option_env!("CARGO").unwrap_or("cargo"))
+        .args(["build", "--quiet", "--package", "gl-client", "--profile", "guest", "--target-dir"])
+        .arg(&target)
+        .current_dir(repository())
+        .output()
+        .context("running cargo")?;
+    ensure!(
+        output.status.success(),
+        "gl-client does not build:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(PROGRAMS.get_or_init(|| target.join("guest")))
+}
