@@ -282,3 +282,20 @@ fn when_the_mediator_goes_nobody_waits_for_ever() {
     });
     assert!(client.reached(gate) && !client.is_alive());
 }
+
+#[test]
+fn operators_see_clients_and_send_them_away() {
+    let mut world = World::new();
+    let control = world.socket.with_file_name("control");
+    world.mediator.serve_control(&control).unwrap();
+    let client = world.client();
+    let context = client.open_context(space(&client), COPY, 0).unwrap();
+    wait(&client, run(&client, context, &[END]));
+    let mut operator = mediator::control::Client::connect(&control).unwrap();
+    let [summary] = &operator.list().unwrap()[..] else { panic!() };
+    assert!(summary.name.starts_with(&format!("shim/{}-", std::process::id())), "{}", summary.name);
+    assert_eq!(summary.engines[usize::from(COPY)].usage.finished, 1);
+    operator.reset(&summary.name).unwrap();
+    let gate = Point { fence: client.fence().unwrap(), value: 1 };
+    assert_eq!(client.wait(&[gate], None), Err(ClientError::Gone));
+}

@@ -179,7 +179,8 @@ impl<W: Send + 'static> Mediator<W> {
     /// # Errors
     /// [`StartError::Socket`].
     pub fn serve_control(&mut self, path: &Path) -> Result<(), StartError> {
-        let server = ControlServer::start(path, self.clock, self.vms.clone());
+        let server =
+            ControlServer::start(path, self.clock, self.vms.clone(), Arc::clone(&self.clients));
         let server = server.map_err(|e| StartError::Socket(path.to_owned(), e))?;
         // There is one; an earlier one ends on its own.
         self.control.replace(server).map(ControlServer::stop);

@@ -16,6 +16,7 @@ use super::protocol::{
     VmSummary,
 };
 use super::shares::Shares;
+use crate::shim::Handles;
 use crate::socket::{Kind, SocketFile};
 use crate::{Clock, Details, MAX_STATE, NoAnswer, Plug, Region, UnknownAccess, VmHandle, VmState};
 
@@ -40,6 +41,7 @@ struct Shared {
     clock: Clock,
     stop: rustix::fd::OwnedFd,
     vms: Mutex<Vec<VmHandle>>,
+    clients: Handles,
     shares: Mutex<Shares>,
     /// Pictures are large: one at a time.
     camera: Mutex<()>,
@@ -51,13 +53,28 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+impl Shared {
+    /// VMs and clients.
+    fn everybody(&self) -> Vec<VmHandle> {
+        let mut all = lock(&self.vms).clone();
+        all.extend(lock(&self.clients).iter().cloned());
+        all
+    }
+}
+
 impl ControlServer {
-    pub(crate) fn start(path: &Path, clock: Clock, vms: Vec<VmHandle>) -> io::Result<Self> {
+    pub(crate) fn start(
+        path: &Path,
+        clock: Clock,
+        vms: Vec<VmHandle>,
+        clients: Handles,
+    ) -> io::Result<Self> {
         let (listener, file) = SocketFile::listen(path, Kind::Stream, BACKLOG)?;
         let shared = Arc::new(Shared {
             clock,
             stop: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
             vms: Mutex::new(vms),
+            clients,
             shares: Mutex::default(),
             camera: Mutex::default(),
             archive: Mutex::default(),
@@ -93,7 +110,7 @@ fn accept(shared: &Arc<Shared>, listener: &UnixListener, _file: &SocketFile) {
     const TICK: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
     let mut visitors: Vec<Visitor> = Vec::new();
     loop {
-        lock(&shared.shares).sample(shared.clock.now(), &lock(&shared.vms).clone());
+        lock(&shared.shares).sample(shared.clock.now(), &shared.everybody());
         let mut fds =
             [PollFd::new(listener, PollFlags::IN), PollFd::new(&shared.stop, PollFlags::IN)];
         let _ = poll(&mut fds, Some(&TICK));
@@ -197,7 +214,7 @@ fn answer(shared: &Shared, line: &[u8], input: &mut impl Read) -> io::Result<Ans
 fn carry_out(shared: &Shared, request: Request) -> Answer {
     match request {
         Request::List => {
-            let vms = lock(&shared.vms).clone();
+            let vms = shared.everybody();
             let vms = vms.iter().map(|vm| summary(shared, vm, &details(vm))).collect();
             (Reply::List { vms }, Vec::new())
         }
@@ -254,8 +271,7 @@ fn done(result: Result<(), NoAnswer>) -> Answer {
 }
 
 fn on_vm(shared: &Shared, name: &str, then: impl FnOnce(&VmHandle) -> Answer) -> Answer {
-    let vm = lock(&shared.vms).iter().find(|vm| vm.name() == name).cloned();
-    match vm {
+    match shared.everybody().into_iter().find(|vm| vm.name() == name) {
         Some(vm) => then(&vm),
         None => refusal(format!("there is no VM named {name:?}")),
     }

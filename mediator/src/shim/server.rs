@@ -12,7 +12,7 @@ use std::time::Duration;
 use guest_shim::bells::Sleeper;
 use guest_shim::packets;
 use guest_shim::wire::{Fault, Geometry, Greeting, Queues};
-use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::net::SocketFlags;
 
 use super::layout::{Layout, TABLE_BYTES, TABLES};
@@ -33,6 +33,8 @@ const BACKLOG: i32 = 32;
 const SUBMISSIONS: u64 = 4096;
 const COMPLETIONS: u64 = 4096;
 const FENCES: u64 = 1 << 16;
+/// How often it is looked who is gone.
+const TICK: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// A socket for clients as the operator wants it.
 #[derive(Clone, Debug)]
@@ -72,7 +74,7 @@ struct Door<W: Send + 'static> {
     /// Numbers for VMs and clients.
     ids: Arc<AtomicU32>,
     handles: Handles,
-    clients: Vec<(JoinHandle<()>, MailboxSender, VmId)>,
+    clients: Vec<(JoinHandle<()>, MailboxSender)>,
 }
 
 impl ShimServer {
@@ -106,7 +108,7 @@ impl<W: Send + 'static> Door<W> {
         loop {
             let mut sources =
                 [PollFd::new(listener, PollFlags::IN), PollFd::new(stop, PollFlags::IN)];
-            let _ = poll(&mut sources, None);
+            let _ = poll(&mut sources, Some(&TICK));
             if !sources[1].revents().is_empty() {
                 break;
             }
@@ -127,21 +129,15 @@ impl<W: Send + 'static> Door<W> {
                 log::warn!("{}: a client could not be let in: {error}", self.config.name);
             }
         }
-        self.clients.iter().for_each(|(_, mailbox, _)| mailbox.send(Mail::Stop));
-        for (thread, ..) in self.clients.drain(..) {
+        self.clients.iter().for_each(|(_, mailbox)| mailbox.send(Mail::Stop));
+        for (thread, _) in self.clients.drain(..) {
             let _ = thread.join();
         }
     }
 
     /// Forgets clients that are gone.
     fn clear(&mut self) {
-        let (gone, here) = self.clients.drain(..).partition(|(thread, ..)| thread.is_finished());
-        self.clients = here;
-        let gone: Vec<(JoinHandle<()>, MailboxSender, VmId)> = gone;
-        if !gone.is_empty() {
-            let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
-            handles.retain(|handle| gone.iter().all(|(.., id)| *id != handle.id()));
-        }
+        self.clients.retain(|(thread, _)| !thread.is_finished());
     }
 
     fn let_in(&mut self, socket: OwnedFd) -> io::Result<()> {
@@ -221,13 +217,18 @@ impl<W: Send + 'static> Door<W> {
             awake: self.config.awake,
             receipt: Arc::new(()),
         };
-        let body = move || match Queues::make(memory.words(), geometry) {
-            Ok(queues) => client.run(&memory, queues),
-            Err(error) => log::error!("queues of {}: {error}", client.handle.name()),
+        let handles = Arc::clone(&self.handles);
+        let body = move || {
+            match Queues::make(memory.words(), geometry) {
+                Ok(queues) => client.run(&memory, queues),
+                Err(error) => log::error!("queues of a client: {error}"),
+            }
+            let mut handles = handles.lock().unwrap_or_else(PoisonError::into_inner);
+            handles.retain(|handle| handle.id() != id);
         };
-        let thread = std::thread::Builder::new().name(name).spawn(body)?;
         self.handles.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
-        self.clients.push((thread, sender, id));
+        let thread = std::thread::Builder::new().name(name).spawn(body)?;
+        self.clients.push((thread, sender));
         Ok(())
     }
 }

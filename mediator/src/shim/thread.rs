@@ -246,6 +246,10 @@ impl<W: Send + 'static> Client<W> {
                         self.apply(fx, lines);
                     }
                 }
+                Some(Mail::Ask(Question::Reset(reply))) => {
+                    let _ = reply.try_send(());
+                    return Err(End::Broken(Reason::new("shim/reset", "an operator sent it away")));
+                }
                 Some(Mail::Ask(question)) => self.reply(question),
                 Some(Mail::Recalled) => {}
                 Some(Mail::Stop) => return Err(End::Gone),
