@@ -7,13 +7,18 @@
 //!  buffers in the arena, bound to addresses ───┘
 //! ```
 //!
-//! [`wire`] is what both sides agree on, and all that there is today. It needs no operating system.
+//! [`wire`] is what both sides agree on; it needs no operating system. `client` (a feature) is a library that speaks it,
+//! for processes under Linux; `packets` (another) is what both sides do with their socket.
 
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
-#[cfg(test)]
-#[macro_use]
+#[cfg(any(test, feature = "socket"))]
+#[cfg_attr(test, macro_use)]
 extern crate std;
 
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(feature = "socket")]
+pub mod packets;
 pub mod wire;

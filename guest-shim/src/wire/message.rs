@@ -268,6 +268,22 @@ pub enum Fault {
     Gone,
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "the request means nothing to the mediator",
+            Self::Name => "the name is not in use, or is already",
+            Self::Range => "there is nothing in this range, or it is not aligned",
+            Self::Quota => "the client has as much of it as it may",
+            Self::Refused => "the audit refused the batch",
+            Self::Lost => "the batch could not go on and was ended",
+            Self::Gone => "it is gone",
+        })
+    }
+}
+
+impl core::error::Error for Fault {}
+
 /// How a request went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -305,6 +321,16 @@ const ALL_FAULTS: [Fault; 7] = [
     Fault::Gone,
 ];
 
+/// A fault's number on the wire.
+pub(super) fn fault_code(fault: Fault) -> u32 {
+    ALL_FAULTS.iter().position(|f| *f == fault).unwrap_or(0) as u32
+}
+
+/// The fault with a number.
+pub(super) fn fault_of(code: u64) -> Option<Fault> {
+    ALL_FAULTS.get(usize::try_from(code).ok()?).copied()
+}
+
 impl Completion {
     /// As it stands in the ring.
     #[must_use]
@@ -312,10 +338,7 @@ impl Completion {
         let (code, [a, b]) = match self.answer {
             Answer::Reached => (1, [0; 2]),
             Answer::Lost { own, innocent } => (2, [own, innocent]),
-            Answer::Failed(fault) => {
-                let place = ALL_FAULTS.iter().position(|f| *f == fault).unwrap_or(0);
-                (FAULTS + place as u32, [0; 2])
-            }
+            Answer::Failed(fault) => (FAULTS + fault_code(fault), [0; 2]),
         };
         [pair(self.token.0, code), a, b, 0]
     }
@@ -327,11 +350,11 @@ impl Completion {
     pub fn decode(words: &[u64; COMPLETION_WORDS]) -> Result<Self, Malformed> {
         let [head, a, b, _] = *words;
         let code = high(head);
-        let fault = code.checked_sub(FAULTS).and_then(|place| ALL_FAULTS.get(place as usize));
+        let fault = code.checked_sub(FAULTS).and_then(|code| fault_of(code.into()));
         let answer = match (code, fault) {
             (1, _) => Answer::Reached,
             (2, _) => Answer::Lost { own: a, innocent: b },
-            (_, Some(fault)) => Answer::Failed(*fault),
+            (_, Some(fault)) => Answer::Failed(fault),
             (other, None) => return Err(Malformed::Number(other)),
         };
         let decoded = Self { token: Token(low(head)), answer };

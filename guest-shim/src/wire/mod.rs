@@ -25,6 +25,7 @@
 mod layout;
 mod message;
 mod ring;
+mod socket;
 
 pub use layout::{Geometry, GeometryError, MAGIC, Queues, VERSION};
 pub use message::{
@@ -32,3 +33,6 @@ pub use message::{
     Malformed, Request, SUBMISSION_WORDS, SpaceName, Submission, Token,
 };
 pub use ring::{Broken, Consumer, Producer, PushError, Ring};
+pub use socket::{
+    Ask, Device, Engine, GREETING_DESCRIPTORS, Greeting, MOST_ENGINES, PACKET_WORDS, Packet, Reply,
+};

@@ -1,0 +1,220 @@
+//! What comes back: answers, and who sleeps until then.
+//!
+//! One thread at a time listens to the bell; the others that wait sleep until it has heard something. So any number of
+//! threads wait with one descriptor, and each finds its answer.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::{ClientError, NOBODY};
+use crate::wire::{Answer, COMPLETION_WORDS, Completion, Consumer, Token};
+
+/// Looks at a fence before a thread goes to sleep for it: a batch that is over soon should not cost that.
+const SPINS: u32 = 64;
+
+#[derive(Debug)]
+pub(super) struct Inbox {
+    state: Mutex<State>,
+    heard: Condvar,
+    bell: OwnedFd,
+    /// The connection: it says when the mediator is gone.
+    socket: OwnedFd,
+    gone: AtomicBool,
+    refusals: AtomicU64,
+}
+
+#[derive(Debug)]
+struct State {
+    ring: Consumer<'static, COMPLETION_WORDS>,
+    /// A thread listens to the bell.
+    listening: bool,
+    next_token: u32,
+    /// Answers that somebody waits for.
+    expected: HashMap<Token, Expected>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Expected {
+    answer: Option<Answer>,
+    complete: bool,
+}
+
+impl Inbox {
+    pub(super) fn new(
+        ring: Consumer<'static, COMPLETION_WORDS>,
+        bell: OwnedFd,
+        socket: OwnedFd,
+    ) -> Self {
+        let state = State { ring, listening: false, next_token: 1, expected: HashMap::new() };
+        Self {
+            state: Mutex::new(state),
+            heard: Condvar::new(),
+            bell,
+            socket,
+            gone: AtomicBool::new(false),
+            refusals: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        !self.gone.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn refusals(&self) -> u64 {
+        self.refusals.load(Ordering::Relaxed)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A token for a request whose answer somebody will collect.
+    pub(super) fn expect(&self) -> Token {
+        let mut state = self.state();
+        loop {
+            let token = Token(state.next_token);
+            state.next_token = state.next_token.checked_add(1).unwrap_or(NOBODY.0 + 1);
+            if let Entry::Vacant(vacant) = state.expected.entry(token) {
+                vacant.insert(Expected::default());
+                return token;
+            }
+        }
+    }
+
+    /// Waits for the answer to a request, and the `Reached` behind it that says that there will be no more.
+    pub(super) fn collect(&self, token: Token) -> Result<Option<Answer>, ClientError> {
+        let complete = |state: &State| state.expected.get(&token).is_none_or(|e| e.complete);
+        let ended = self.sleep_until(complete, None);
+        let expected = self.state().expected.remove(&token).unwrap_or_default();
+        ended.map(|_| expected.answer)
+    }
+
+    /// Waits until `reached`; `ask` asks the mediator to ring then.
+    pub(super) fn wait_for(
+        &self,
+        reached: impl Fn() -> bool,
+        ask: impl FnOnce() -> Result<(), ClientError>,
+        until: Option<Instant>,
+    ) -> Result<bool, ClientError> {
+        for _ in 0..SPINS {
+            if reached() {
+                return Ok(true);
+            }
+            std::hint::spin_loop();
+        }
+        if until.is_some_and(|until| until <= Instant::now()) {
+            return Ok(reached());
+        }
+        ask()?;
+        self.sleep_until(|_| reached(), until)
+    }
+
+    /// Takes what is there.
+    pub(super) fn drain(&self) -> Result<(), ClientError> {
+        let mut state = self.state();
+        let any = self.take_all(&mut state)?;
+        drop(state);
+        if any {
+            self.heard.notify_all();
+        }
+        Ok(())
+    }
+
+    /// Whether the mediator is still there.
+    pub(super) fn check_alive(&self) -> Result<(), ClientError> {
+        let mut socket = [PollFd::new(&self.socket, PollFlags::empty())];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let _ = poll(&mut socket, Some(&now));
+        self.notice_end(&socket[0]);
+        if self.is_alive() { Ok(()) } else { Err(ClientError::Gone) }
+    }
+
+    fn notice_end(&self, socket: &PollFd<'_>) {
+        if socket.revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
+            self.gone.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn take_all(&self, state: &mut State) -> Result<bool, ClientError> {
+        let mut any = false;
+        loop {
+            let words =
+                state.ring.pop().inspect_err(|_| self.gone.store(true, Ordering::Relaxed))?;
+            let Some(words) = words else { return Ok(any) };
+            any = true;
+            // An answer that means nothing is of a later version.
+            let Ok(Completion { token, answer }) = Completion::decode(&words) else { continue };
+            match (state.expected.get_mut(&token), answer) {
+                (Some(expected), Answer::Reached) => expected.complete = true,
+                (Some(expected), answer) => expected.answer = Some(answer),
+                (None, Answer::Failed(_)) => {
+                    self.refusals.fetch_add(1, Ordering::Relaxed);
+                }
+                (None, _) => {}
+            }
+        }
+    }
+
+    fn sleep_until(
+        &self,
+        done: impl Fn(&State) -> bool,
+        until: Option<Instant>,
+    ) -> Result<bool, ClientError> {
+        let mut state = self.state();
+        loop {
+            let any = self.take_all(&mut state)?;
+            if any {
+                self.heard.notify_all();
+            }
+            if done(&state) {
+                return Ok(true);
+            }
+            if !self.is_alive() {
+                return Err(ClientError::Gone);
+            }
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return Ok(false);
+            }
+            if state.listening {
+                state = match left {
+                    None => self.heard.wait(state).unwrap_or_else(PoisonError::into_inner),
+                    Some(left) => {
+                        let woken = self.heard.wait_timeout(state, left);
+                        woken.unwrap_or_else(PoisonError::into_inner).0
+                    }
+                };
+            } else if state.ring.sleep()? {
+                state.listening = true;
+                drop(state);
+                self.listen(left);
+                state = self.state();
+                state.listening = false;
+                state.ring.wake();
+                self.heard.notify_all();
+            }
+        }
+    }
+
+    /// Sleeps until the bell rings, the mediator goes, or the time has come.
+    fn listen(&self, left: Option<Duration>) {
+        let left = left.and_then(|left| {
+            let tv_sec = i64::try_from(left.as_secs()).ok()?;
+            Some(Timespec { tv_sec, tv_nsec: left.subsec_nanos().into() })
+        });
+        let mut both =
+            [PollFd::new(&self.bell, PollFlags::IN), PollFd::new(&self.socket, PollFlags::empty())];
+        // A signal wakes as well; whoever sleeps looks again.
+        let _ = poll(&mut both, left.as_ref());
+        self.notice_end(&both[1]);
+        if both[0].revents().contains(PollFlags::IN) {
+            let _ = rustix::io::read(&self.bell, &mut [0; 8]);
+        }
+    }
+}
