@@ -19,6 +19,8 @@ extern crate std;
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "client")]
+pub mod node;
 #[cfg(feature = "socket")]
 pub mod packets;
 pub mod wire;

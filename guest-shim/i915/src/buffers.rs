@@ -110,6 +110,8 @@ pub(crate) struct Buffers {
     handles: Handles<BufferId>,
     all: BTreeMap<BufferId, Buffer>,
     closed: Vec<BufferId>,
+    /// Those that have a handle, by where they begin.
+    places: BTreeMap<ArenaOffset, BufferId>,
     /// Those with a file of their own.
     files: HashMap<Inode, u32>,
     extents: Extents,
@@ -118,13 +120,17 @@ pub(crate) struct Buffers {
 
 impl Buffers {
     pub(crate) fn new(arena: Inode, bytes: u64) -> Self {
+        let mut extents = Extents::new(bytes);
+        // No buffer is at offset 0: programs take that for none.
+        extents.take(PAGE);
         Self {
             arena,
             handles: Handles::default(),
             all: BTreeMap::new(),
             closed: Vec::new(),
+            places: BTreeMap::new(),
             files: HashMap::new(),
-            extents: Extents::new(bytes),
+            extents,
             next: 0,
         }
     }
@@ -139,6 +145,7 @@ impl Buffers {
     pub(crate) fn insert(&mut self, buffer: Buffer) -> u32 {
         self.next += 1;
         let id = BufferId(self.next);
+        self.places.insert(buffer.at, id);
         self.all.insert(id, buffer);
         self.handles.insert(id)
     }
@@ -156,11 +163,30 @@ impl Buffers {
         self.all.get_mut(&id).ok_or(Errno::NOENT)
     }
 
-    /// The buffer that is somewhere: its first byte, and its file if it has one.
-    pub(crate) fn at(&self, at: ArenaOffset) -> Option<&Buffer> {
-        self.handles.values().filter_map(|id| self.all.get(id)).find(|buffer| {
-            at.0.checked_sub(buffer.at.0).is_some_and(|offset| offset < buffer.bytes)
-        })
+    /// The buffer that all of a range is of.
+    pub(crate) fn around(&self, at: ArenaOffset, bytes: u64) -> Option<&Buffer> {
+        let (_, id) = self.places.range(..=at).next_back()?;
+        let buffer = self.all.get(id)?;
+        let end = at.0.checked_add(bytes)?;
+        (end <= buffer.at.0 + buffer.bytes).then_some(buffer)
+    }
+
+    /// A buffer's memory is somewhere else from now on, in a file of its own. Returns where it was.
+    pub(crate) fn move_out(
+        &mut self,
+        handle: u32,
+        at: ArenaOffset,
+        own: OwnedFd,
+        inode: Inode,
+    ) -> Result<ArenaOffset> {
+        let id = self.id(handle)?;
+        let buffer = self.get(id)?;
+        let before = std::mem::replace(&mut buffer.at, at);
+        buffer.own = Some(own);
+        self.places.remove(&before);
+        self.places.insert(at, id);
+        self.files.insert(inode, handle);
+        Ok(before)
     }
 
     pub(crate) fn with_file(&self, file: Inode) -> Option<u32> {
@@ -174,7 +200,12 @@ impl Buffers {
     /// The handle goes; the buffer follows when it is idle.
     pub(crate) fn close(&mut self, handle: u32) -> Result<BufferId> {
         let id = self.handles.remove(handle).ok_or(Errno::INVAL)?;
-        self.files.retain(|_, of| *of != handle);
+        if let Some(buffer) = self.all.get(&id) {
+            self.places.remove(&buffer.at);
+            if buffer.own.is_some() {
+                self.files.retain(|_, of| *of != handle);
+            }
+        }
         self.closed.push(id);
         Ok(id)
     }

@@ -47,6 +47,8 @@ pub(crate) struct Context {
     pub(crate) bannable: bool,
     pub(crate) persistent: bool,
     pub(crate) captured: bool,
+    /// Batches keep their order over all engines.
+    pub(crate) one_timeline: bool,
     /// Somebody has used or asked about it: space and engines stay as they are.
     pub(crate) settled: bool,
     banned: bool,
@@ -65,6 +67,7 @@ impl Context {
             bannable: true,
             persistent: true,
             captured: true,
+            one_timeline: false,
             settled: false,
             banned: false,
             refusals: 0,
@@ -98,6 +101,12 @@ impl Context {
         Ok((Selector(engine), engine))
     }
 
+    /// What a batch comes after although other queues have it.
+    pub(crate) fn timeline(&self, selector: Selector) -> Vec<Point> {
+        let others = self.queues.iter().filter(|(of, _)| self.one_timeline && **of != selector);
+        others.filter_map(|(_, queue)| queue.last).collect()
+    }
+
     /// Whether batches are still accepted. It asks the GPU only if it has refused something since.
     pub(crate) fn check(&mut self, gpu: &dyn Gpu) -> Result<()> {
         let refusals = gpu.refusals();
@@ -123,9 +132,10 @@ impl Context {
 
 /// An engine's number on the wire.
 pub(crate) fn number(gpu: &dyn Gpu, wanted: Engine) -> Option<u16> {
-    let place = gpu.device().engines().position(|engine| {
-        engine.class == wanted.class && engine.instance == wanted.instance
-    })?;
+    let place = gpu
+        .device()
+        .engines()
+        .position(|engine| engine.class == wanted.class && engine.instance == wanted.instance)?;
     u16::try_from(place).ok()
 }
 

@@ -21,14 +21,14 @@ use crate::arena::PAGE;
 use crate::buffers::{BufferId, Use};
 use crate::contexts::{Queue, SpaceId};
 use crate::fence::Fence;
-use crate::file::{DrmFile, descriptor};
+use crate::file::DrmFile;
 use crate::gpu::{Gpu, Result};
 use crate::relocate::{self, Relocations};
 use crate::spaces::{BATCH_BIAS, LOW_LIMIT, Wish};
 use crate::state::State;
 use crate::syncobj::Syncobj;
 use crate::uapi::i915::{self, ExecFence, ExecObject, Execute, Extension, TimelineFences};
-use crate::user::UserPointer;
+use crate::user::{UserPointer, descriptor};
 
 /// More extensions are a loop (`i915_user_extensions`).
 pub(crate) const MOST_EXTENSIONS: usize = 512;
@@ -122,8 +122,7 @@ impl DrmFile {
             fences.before.split(&self.gpu).1.wait(None)?;
             let (points, _) = fences.before.split(&self.gpu);
             let mut state = self.state();
-            let attempt =
-                attempt(&mut state, &*self.gpu, args, objects, relocations, points);
+            let attempt = attempt(&mut state, &*self.gpu, args, objects, relocations, points);
             drop(state);
             match attempt? {
                 Attempt::Submitted(point) => return Ok(point),
@@ -135,7 +134,8 @@ impl DrmFile {
     // Fences of the application.
 
     fn read_fences(&self, args: &Execute) -> Result<Fences> {
-        let mut fences = Fences { file: args.flags & i915::EXEC_FENCE_OUT != 0, ..Fences::default() };
+        let mut fences =
+            Fences { file: args.flags & i915::EXEC_FENCE_OUT != 0, ..Fences::default() };
         if args.flags & i915::EXEC_USE_EXTENSIONS != 0 {
             self.read_extensions(args, &mut fences)?;
         }
@@ -149,12 +149,12 @@ impl DrmFile {
         match args.flags & (i915::EXEC_FENCE_IN | i915::EXEC_FENCE_SUBMIT) {
             0 => {}
             i915::EXEC_FENCE_IN => {
-                let fence = Fence::of_file(descriptor(args.sync_files as i32)?.as_fd())?;
+                let fence = sync_file(args)?;
                 fences.before = fences.before.and(&fence);
             }
             // It asks to begin no sooner than another batch does: that one was submitted, which is all that can be said.
             i915::EXEC_FENCE_SUBMIT => {
-                Fence::of_file(descriptor(args.sync_files as i32)?.as_fd())?;
+                sync_file(args)?;
             }
             _ => return Err(Errno::INVAL),
         }
@@ -194,8 +194,8 @@ impl DrmFile {
             return Err(Errno::INVAL);
         }
         if wait {
-            fences.before = std::mem::take(&mut fences.before)
-                .and(&object.find(point).ok_or(Errno::INVAL)?);
+            fences.before =
+                std::mem::take(&mut fences.before).and(&object.find(point).ok_or(Errno::INVAL)?);
         }
         if signal {
             fences.after.push((object, point));
@@ -224,13 +224,17 @@ pub(crate) fn each_extension(
     Err(Errno::TOOBIG)
 }
 
+/// The sync file that a batch comes with.
+fn sync_file(args: &Execute) -> Result<Fence> {
+    let number = args.sync_files as u32;
+    Fence::of_file(descriptor(number.cast_signed()).map_err(|_| Errno::INVAL)?)
+}
+
 /// What is wrong whatever the lists hold.
 fn check(args: &Execute) -> Result<()> {
     const SOL_RESET: u64 = 1 << 8;
-    let never = i915::EXEC_UNKNOWN
-        | i915::EXEC_CONSTANTS_MASK
-        | i915::EXEC_RESOURCE_STREAMER
-        | SOL_RESET;
+    let never =
+        i915::EXEC_UNKNOWN | i915::EXEC_CONSTANTS_MASK | i915::EXEC_RESOURCE_STREAMER | SOL_RESET;
     let extended = args.flags & (i915::EXEC_FENCE_ARRAY | i915::EXEC_USE_EXTENSIONS) != 0;
     let wrong = args.buffer_count == 0
         || args.buffer_count > i32::MAX as u32
@@ -298,6 +302,7 @@ fn try_to(
     context.check(gpu)?;
     let (selector, engine) = context.select(gpu, args.flags)?;
     let (space, priority) = (context.space, context.priority);
+    points.extend(context.timeline(selector));
 
     let ids = look_up(state, objects)?;
     let batch = batch_index(args.flags, objects.len());
@@ -398,7 +403,8 @@ fn place(
     }
     // Those that can be at one place only come first.
     missing.sort_by_key(|index| objects[*index].flags & i915::OBJECT_PINNED == 0);
-    let in_batch: HashMap<BufferId, usize> = ids.iter().enumerate().map(|(i, id)| (*id, i)).collect();
+    let in_batch: HashMap<BufferId, usize> =
+        ids.iter().enumerate().map(|(i, id)| (*id, i)).collect();
     let mut next = 0;
     while let Some(&index) = missing.get(next) {
         next += 1;

@@ -194,7 +194,11 @@ impl Gpu for Fake {
         let bytes = rustix::fs::fstat(file)?.st_size.cast_unsigned();
         let mut seen = self.seen();
         let at = seen.buffers.last().map_or(ARENA, |(at, bytes, _)| at.0 + bytes);
-        seen.buffers.push((ArenaOffset(at), bytes, file.try_clone_to_owned().map_err(|_| Errno::MFILE)?));
+        seen.buffers.push((
+            ArenaOffset(at),
+            bytes,
+            file.try_clone_to_owned().map_err(|_| Errno::MFILE)?,
+        ));
         Ok((ArenaOffset(at), bytes))
     }
 

@@ -44,10 +44,6 @@ impl<T> Handles<T> {
     pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
         self.entries.values()
     }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        self.entries.iter().map(|(handle, entry)| (*handle, entry))
-    }
 }
 
 #[cfg(test)]
@@ -58,7 +54,10 @@ mod tests {
     fn the_lowest_free_number_is_next() {
         let mut handles = Handles::default();
         assert_eq!(['a', 'b', 'c'].map(|entry| handles.insert(entry)), [1, 2, 3]);
-        assert_eq!((handles.remove(1), handles.remove(2), handles.remove(2)), (Some('a'), Some('b'), None));
+        assert_eq!(
+            (handles.remove(1), handles.remove(2), handles.remove(2)),
+            (Some('a'), Some('b'), None)
+        );
         assert_eq!(['d', 'e', 'f'].map(|entry| handles.insert(entry)), [1, 2, 4]);
         assert_eq!((handles.get(0), handles.get(4)), (None, Some(&'f')));
     }

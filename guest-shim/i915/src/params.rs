@@ -100,31 +100,31 @@ const PARAMS: &[(i32, Value)] = &[
     (33, Of(subslices)),                    // SUBSLICE_TOTAL
     // EU_TOTAL
     (34, Of(|device| subslices(device) * topology(device.device).units.count_ones().cast_signed())),
-    (35, Is(2)),                // HAS_GPU_RESET: an engine at a time
-    (36, Is(0)),                // HAS_RESOURCE_STREAMER
-    (37, Is(1)),                // HAS_EXEC_SOFTPIN
-    (38, Is(0)),                // HAS_POOLED_EU
-    (39, Is(0)),                // MIN_EU_IN_POOL
-    (40, Is(4)),                // MMAP_GTT_VERSION: with MMAP_OFFSET
-    (41, Is(SCHEDULER)),        // HAS_SCHEDULER
-    (42, Fails(Errno::NODEV)),  // HUC_STATUS
-    (43, Is(1)),                // HAS_EXEC_ASYNC
-    (44, Is(1)),                // HAS_EXEC_FENCE
-    (45, Is(1)),                // HAS_EXEC_CAPTURE
+    (35, Is(2)),               // HAS_GPU_RESET: an engine at a time
+    (36, Is(0)),               // HAS_RESOURCE_STREAMER
+    (37, Is(1)),               // HAS_EXEC_SOFTPIN
+    (38, Is(0)),               // HAS_POOLED_EU
+    (39, Is(0)),               // MIN_EU_IN_POOL
+    (40, Is(4)),               // MMAP_GTT_VERSION: with MMAP_OFFSET
+    (41, Is(SCHEDULER)),       // HAS_SCHEDULER
+    (42, Fails(Errno::NODEV)), // HUC_STATUS
+    (43, Is(1)),               // HAS_EXEC_ASYNC
+    (44, Is(1)),               // HAS_EXEC_FENCE
+    (45, Is(1)),               // HAS_EXEC_CAPTURE
     (46, Of(|device| topology(device.device).slices.into())), // SLICE_MASK
     (47, Of(|device| topology(device.device).subslices.into())), // SUBSLICE_MASK
-    (48, Is(1)),                // HAS_EXEC_BATCH_FIRST
-    (49, Is(1)),                // HAS_EXEC_FENCE_ARRAY
-    (50, Is(1)),                // HAS_CONTEXT_ISOLATION: of the render engine
+    (48, Is(1)),               // HAS_EXEC_BATCH_FIRST
+    (49, Is(1)),               // HAS_EXEC_FENCE_ARRAY
+    (50, Is(1)),               // HAS_CONTEXT_ISOLATION: of the render engine
     (51, Of(|device| i32::try_from(device.timestamp_hz).unwrap_or(i32::MAX))), // CS_TIMESTAMP_FREQUENCY
-    (52, Is(1)),                // MMAP_GTT_COHERENT
-    (53, Is(1)),                // HAS_EXEC_SUBMIT_FENCE
-    (54, Fails(Errno::INVAL)),  // PERF_REVISION: no observation of counters
-    (55, Is(1)),                // HAS_EXEC_TIMELINE_FENCES
-    (56, Is(1)),                // HAS_USERPTR_PROBE
+    (52, Is(1)),                                                               // MMAP_GTT_COHERENT
+    (53, Is(1)),               // HAS_EXEC_SUBMIT_FENCE
+    (54, Fails(Errno::INVAL)), // PERF_REVISION: no observation of counters
+    (55, Is(1)),               // HAS_EXEC_TIMELINE_FENCES
+    (56, Is(1)),               // HAS_USERPTR_PROBE
     (57, Of(|device| i32::try_from(device.timestamp_hz).unwrap_or(i32::MAX))), // OA_TIMESTAMP_FREQUENCY
-    (58, Fails(Errno::NODEV)),  // PXP_STATUS
-    (59, Fails(Errno::INVAL)),  // HAS_CONTEXT_FREQ_HINT
+    (58, Fails(Errno::NODEV)),                                                 // PXP_STATUS
+    (59, Fails(Errno::INVAL)), // HAS_CONTEXT_FREQ_HINT
 ];
 
 pub(crate) fn param(device: &Device, number: i32) -> Result<i32> {
@@ -146,7 +146,10 @@ mod tests {
         let ask = |number| param(&KABY_LAKE(), number);
         assert_eq!([4, 32, 33, 34, 47].map(ask), [Ok(0x5912), Ok(4), Ok(3), Ok(24), Ok(7)]);
         assert_eq!([10, 11, 22, 31].map(ask), [Ok(1), Ok(1), Ok(1), Ok(0)]);
-        assert_eq!([58, 1234, -1].map(ask), [Err(Errno::NODEV), Err(Errno::INVAL), Err(Errno::INVAL)]);
+        assert_eq!(
+            [58, 1234, -1].map(ask),
+            [Err(Errno::NODEV), Err(Errno::INVAL), Err(Errno::INVAL)]
+        );
     }
 
     #[test]

@@ -40,9 +40,7 @@ fn answer(device: &Device, item: &QueryItem) -> Result<i32> {
         (2, 0) => fill(item, engine_blob(device), |head: &EngineInfoHead| *head == <_>::default()),
         // PERF_CONFIG's three kinds, HWCONFIG, GEOMETRY_SUBSLICES, GUC_SUBMISSION_VERSION: not on Gen9, or not here.
         (3, 1..=3) | (5..=7, _) => Err(Errno::NODEV),
-        (4, 0) => {
-            fill(item, region_blob(), |head: &MemoryRegionsHead| *head == <_>::default())
-        }
+        (4, 0) => fill(item, region_blob(), |head: &MemoryRegionsHead| *head == <_>::default()),
         _ => Err(Errno::INVAL),
     }
 }

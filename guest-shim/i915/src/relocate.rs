@@ -53,8 +53,8 @@ pub(crate) fn apply(
                 continue;
             }
             patch(state, gpu, *id, relocation, objects[target].offset)?;
-            let place = index * size_of::<Relocation>()
-                + std::mem::offset_of!(Relocation, presumed);
+            let place =
+                index * size_of::<Relocation>() + std::mem::offset_of!(Relocation, presumed);
             UserPointer(object.relocations).offset(place as u64)?.write(&at)?;
         }
     }

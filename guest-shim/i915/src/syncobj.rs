@@ -37,11 +37,8 @@ pub(crate) struct Syncobj {
 
 impl Syncobj {
     pub(crate) fn new(signaled: bool) -> Arc<Self> {
-        let content = if signaled {
-            Content::Binary(Fence::signaled_already())
-        } else {
-            Content::Nothing
-        };
+        let content =
+            if signaled { Content::Binary(Fence::signaled_already()) } else { Content::Nothing };
         Arc::new(Self { content: Mutex::new(content) })
     }
 

@@ -5,7 +5,7 @@
 
 #![expect(unsafe_code, reason = "system calls that take an application's pointers")]
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::io::Errno;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -146,6 +146,26 @@ impl UserPointer {
         }
         Ok(())
     }
+}
+
+/// A descriptor of the application's, for the length of a call.
+pub(crate) fn descriptor(number: i32) -> Result<BorrowedFd<'static>> {
+    if number < 0 {
+        return Err(Errno::BADF);
+    }
+    // SAFETY: not -1. It need not be open, and nobody relies on that: it is only handed to system calls, which check.
+    Ok(unsafe { BorrowedFd::borrow_raw(number) })
+}
+
+/// Makes an open descriptor of the application's one of another file.
+pub(crate) fn duplicate_over(
+    file: BorrowedFd<'_>,
+    number: i32,
+    flags: rustix::io::DupFlags,
+) -> Result<()> {
+    // SAFETY: dropped nowhere: the application goes on owning the number, whatever is behind it.
+    let mut over = std::mem::ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(number) });
+    rustix::io::dup3(file, &mut over, flags)
 }
 
 fn last_error() -> Errno {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 
 use rustix::fs::Stat;
@@ -24,6 +24,10 @@ pub(crate) struct Inode {
 }
 
 impl Inode {
+    pub(crate) fn new(device: u64, number: u64) -> Self {
+        Self { device, number }
+    }
+
     pub(crate) fn of(stat: &Stat) -> Self {
         Self { device: stat.st_dev, number: stat.st_ino }
     }
@@ -34,7 +38,7 @@ pub(crate) struct World {
     files: RwLock<BTreeMap<Inode, Arc<DrmFile>>>,
     sync_files: Mutex<BTreeMap<Inode, Fence>>,
     /// By the inode of the descriptor that they were exported as.
-    syncobjs: Mutex<BTreeMap<Inode, Weak<Syncobj>>>,
+    syncobjs: Mutex<BTreeMap<Inode, Arc<Syncobj>>>,
     mappings: Mutex<Mappings>,
     changes: Mutex<u64>,
     change: Condvar,
@@ -91,6 +95,18 @@ impl World {
         !self.files.read().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
+    /// Whether any descriptor of the process may stand for something of ours.
+    pub(crate) fn has_descriptors(&self) -> bool {
+        self.has_files() || !self.syncobjs().is_empty()
+    }
+
+    /// The files that have a buffer with this file of its own.
+    pub(crate) fn files_with(&self, buffer: Inode) -> Vec<Arc<DrmFile>> {
+        let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        let with = files.values().filter(|file| file.state().buffers.with_file(buffer).is_some());
+        with.cloned().collect()
+    }
+
     pub(crate) fn add_file(&self, inode: Inode, file: Arc<DrmFile>) {
         self.files.write().unwrap_or_else(PoisonError::into_inner).insert(inode, file);
     }
@@ -114,7 +130,7 @@ impl World {
         lock(&self.sync_files)
     }
 
-    pub(crate) fn syncobjs(&self) -> MutexGuard<'_, BTreeMap<Inode, Weak<Syncobj>>> {
+    pub(crate) fn syncobjs(&self) -> MutexGuard<'_, BTreeMap<Inode, Arc<Syncobj>>> {
         lock(&self.syncobjs)
     }
 
