@@ -1,11 +1,13 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use display::Mode;
+use gpu_intel::Platform;
 use gpu_intel::engine::Engine;
 use log::LevelFilter;
 
@@ -55,6 +57,18 @@ Environment:
   VGATE_CONTROL     the control socket for ctl, top and qemu-args; --control goes before it
   VGATE_LOG         how much `run` logs; --log goes before it";
 
+const SHIM_MANUAL: &str = "\
+The command, and all that it starts, sees an i915 render node that a preloaded library plays: Mesa's iris and anv run on
+it unchanged. Without --daemon vgate serves it by itself, on the software GPU, and for as long as the command runs.
+
+Examples:
+  vgate shim -- eglinfo -B
+  vgate shim --daemon /run/vgate/desktop.sock -- vkmark --winsys headless
+
+Exit codes:
+  that of the command; 127 if there is no such command, 128 and the signal's number if one ended it;
+  1 if there is no daemon at that socket, or no library";
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -96,6 +110,9 @@ pub(crate) enum Command {
     /// Judge the batches of captures as guests' batches are judged
     #[command(after_long_help = AUDIT_MANUAL)]
     Audit(AuditOptions),
+    /// Run a command whose GPU is vgate's, with no virtual machine and no kernel driver
+    #[command(after_long_help = SHIM_MANUAL)]
+    Shim(ShimOptions),
     /// Make a monitor's EDID, or explain one
     #[command(after_long_help = EDID_MANUAL)]
     Edid(EdidOptions),
@@ -405,4 +422,25 @@ pub(crate) struct QemuArgs {
 
 fn memory(text: &str) -> Result<Memory, String> {
     Memory::new(config::size(text)?)
+}
+
+/// `vgate shim`
+#[derive(Debug, Args)]
+pub(crate) struct ShimOptions {
+    /// Which GPU the command sees, without --daemon
+    ///
+    /// kaby-lake (kbl), skylake (skl), coffee-lake (cfl) or broxton (bxt).
+    #[arg(long, value_name = "GPU", default_value_t, conflicts_with = "daemon")]
+    pub(crate) gpu: Platform,
+    /// The socket of a daemon's [[shim]]
+    #[arg(long, value_name = "SOCKET", env = "VGATE_SHIM_SOCKET")]
+    pub(crate) daemon: Option<PathBuf>,
+    /// The library to preload
+    ///
+    /// Without it: libvgate_i915.so beside the program, or in ../lib/vgate.
+    #[arg(long, value_name = "FILE", env = "VGATE_SHIM_LIBRARY")]
+    pub(crate) library: Option<PathBuf>,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
 }

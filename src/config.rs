@@ -1,15 +1,18 @@
 //! The configuration file: read, checked as a whole, and reported with line and column.
 
 mod file;
+mod names;
+mod shim;
 mod vm;
 
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use gpu_intel::VgpuConfig;
-use mediator::VmConfig;
+use gpu_intel::{Platform, VgpuConfig};
+use mediator::{ShimConfig, VmConfig};
 
+pub(crate) use shim::plain as plain_shim;
 pub(crate) use vm::size;
 
 /// What `vgate run` is to do. Nothing in it is left to check but what only trying can tell.
@@ -19,8 +22,10 @@ pub(crate) struct Config {
     pub(crate) silicon: Silicon,
     /// Where `vgate ctl` and others connect.
     pub(crate) control: PathBuf,
-    /// The VMs, in the file's order; at least one.
+    /// The VMs, in the file's order.
     pub(crate) vms: Vec<Vm>,
+    /// The shims, in the file's order.
+    pub(crate) shims: Vec<Shim>,
 }
 
 /// What executes the guests' work.
@@ -36,6 +41,14 @@ pub(crate) struct Vm {
     pub(crate) config: VmConfig,
     /// The GPU that its guest sees.
     pub(crate) gpu: VgpuConfig,
+}
+
+/// A socket for clients of the paravirtual way.
+#[derive(Debug)]
+pub(crate) struct Shim {
+    pub(crate) config: ShimConfig,
+    /// The part that its clients see.
+    pub(crate) platform: Platform,
 }
 
 impl Config {
@@ -60,11 +73,13 @@ impl Config {
             None => crate::control::default_path(),
         };
         let silicon = checker.silicon(&file);
+        checker.names_and_sockets(&file, &control);
         let vms = checker.vms(&file.vms, &control);
+        let shims = checker.shims(&file.shims, &control);
         checker.problems.sort_by_key(|problem| problem.span.start);
-        match (silicon, vms) {
-            (Some(silicon), Some(vms)) if checker.problems.is_empty() => {
-                Ok(Self { silicon, control, vms })
+        match (silicon, vms, shims) {
+            (Some(silicon), Some(vms), Some(shims)) if checker.problems.is_empty() => {
+                Ok(Self { silicon, control, vms, shims })
             }
             _ => Err(checker.problems),
         }

@@ -19,6 +19,7 @@ mod edid;
 mod output;
 mod qemu_args;
 mod run;
+mod shim;
 mod state;
 mod table;
 mod top;
@@ -90,6 +91,7 @@ fn carry_out(command: Command) -> anyhow::Result<u8> {
             clap_complete::generate(shell, &mut Cli::command(), "vgate", &mut script);
             output::write(&script)?;
         }
+        Command::Shim(options) => return shim::shim(&options),
         Command::Decode(options) => decode::decode(&options)?,
         Command::Audit(options) => {
             if !audit::audit(&options)? {

@@ -4,8 +4,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
 use anyhow::Context;
-use gpu_intel::Vgpu;
 use gpu_intel::silicon::model::Model;
+use gpu_intel::{Client, Vgpu};
 use mediator::{Clock, Mediator};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -31,12 +31,21 @@ pub(crate) fn run(config: Config) -> anyhow::Result<()> {
         mediator
             .add_vm(vm.config, move |setup| Ok(Box::new(Vgpu::new(gpu.clone(), setup.ram)?)))?;
     }
+    let mut shims = Vec::new();
+    for shim in config.shims {
+        shims.push((shim.config.name.clone(), shim.config.socket.clone()));
+        let platform = shim.platform;
+        mediator.add_shim(shim.config, move |setup| Ok(Box::new(Client::new(platform, setup))))?;
+    }
     mediator.serve_control(&config.control)?;
     log::info!("control socket {}", config.control.display());
 
     let mut ready = Table::pairs();
     for vm in mediator.vms() {
         ready.row([vm.name().to_owned(), vm.socket().display().to_string()]);
+    }
+    for (name, socket) in shims {
+        ready.row([name, socket.display().to_string()]);
     }
     if let Err(error) = output::print(&ready.to_string()) {
         log::warn!("standard output: {error}");

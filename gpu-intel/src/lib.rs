@@ -5,14 +5,17 @@
 
 pub mod address;
 pub mod audit;
+mod client;
 pub mod command;
 pub mod driver;
 pub mod engine;
 pub mod gtt;
 mod platform;
+mod scan;
 pub mod silicon;
 pub mod trace;
 mod vgpu;
 
+pub use client::Client;
 pub use platform::{NoSuchPlatform, Platform};
 pub use vgpu::{Aperture, Presence, Vgpu, VgpuConfig};

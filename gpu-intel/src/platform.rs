@@ -33,6 +33,16 @@ impl Platform {
         }
     }
 
+    /// What drivers call it.
+    const fn short(self) -> &'static str {
+        match self {
+            Self::Skylake => "skl",
+            Self::KabyLake => "kbl",
+            Self::CoffeeLake => "cfl",
+            Self::Broxton => "bxt",
+        }
+    }
+
     /// PCI device id (the PCI ID Repository).
     pub(crate) const fn device_id(self) -> u16 {
         match self {
@@ -69,7 +79,7 @@ impl FromStr for Platform {
     type Err = NoSuchPlatform;
 
     fn from_str(name: &str) -> Result<Self, NoSuchPlatform> {
-        let found = Self::ALL.into_iter().find(|platform| platform.name() == name);
+        let found = Self::ALL.into_iter().find(|p| p.name() == name || p.short() == name);
         found.ok_or_else(|| NoSuchPlatform(name.to_owned()))
     }
 }
@@ -82,6 +92,7 @@ mod tests {
     fn names_lead_back_to_their_parts() {
         for platform in Platform::ALL {
             assert_eq!(platform.to_string().parse(), Ok(platform));
+            assert_eq!(platform.short().parse(), Ok(platform));
         }
         assert_eq!("ice-lake".parse::<Platform>(), Err(NoSuchPlatform("ice-lake".to_owned())));
     }

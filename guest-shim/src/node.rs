@@ -1,68 +1,104 @@
-//! What a kernel shows of a GPU besides its device file: `/dev/dri` and its corners of sysfs, as ordinary files in a directory.
+//! What a driver finds of its device in the file system, as a tree of plain files that stands in for it.
 //!
-//! The preloaded library leads a program there. Links are relative, so that they work wherever the directory is.
+//! ```text
+//!  ROOT/dev/dri/{card0, renderD128}               names only: the preloaded library opens and describes them
+//!  ROOT/sys/dev/char/226:128 ─► ROOT/sys/devices/pci0000:00/0000:00:02.0/drm/renderD128
+//!  ROOT/sys/bus/pci/devices/0000:00:02.0 ─► ROOT/sys/devices/pci0000:00/0000:00:02.0
+//!  ROOT/sys/kernel/debug/dri/0, ROOT/sys/module/i915/parameters      for test programs
+//! ```
+//!
+//! Links are relative, so that a path resolved below `ROOT` is one below `/` once `ROOT` is taken off it. Files and their form
+//! are those of the kernel's documentation (sysfs-bus-pci, sysfs-class-drm).
 
-use std::borrow::ToOwned;
 use std::format;
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::string::String;
-use std::vec::Vec;
+use std::string::{String, ToString};
 
 use crate::wire::Device;
 
-/// Where integrated graphics is on the PCI bus.
-const SLOT: &str = "0000:00:02.0";
-const DEVICE: &str = "sys/devices/pci0000:00/0000:00:02.0";
-/// Minor numbers and names of the nodes.
-const NODES: [(u32, &str); 2] = [(0, "card0"), (128, "renderD128")];
-/// What test programs look for in `debugfs`; written to, and read, by nobody else.
+/// Where the device is on its bus.
+pub const SLOT: &str = "0000:00:02.0";
+/// Major number of DRM nodes.
+pub const MAJOR: u32 = 226;
+/// The nodes, with their minor numbers.
+pub const NODES: [(&str, u32); 2] = [("card0", 0), ("renderD128", 128)];
+
+/// What test programs look for in `debugfs`. They write to some; nobody reads that.
 const DEBUG_FILES: [(&str, &str); 3] =
     [("i915_gem_drop_caches", "0x0\n"), ("i915_wedged", "0\n"), ("clients", "")];
 /// Module parameters that test programs look for.
 const PARAMETERS: [(&str, &str); 4] =
     [("enable_guc", "0\n"), ("enable_hangcheck", "Y\n"), ("reset", "3\n"), ("force_probe", "\n")];
 
-/// Makes the directory's content for a device.
+/// Display controller, VGA compatible.
+const CLASS: u32 = 0x03_0000;
+/// Bytes of configuration space that unprivileged readers get.
+const CONFIG: usize = 64;
+
+/// Makes the tree below `root`, which exists and is empty.
 ///
 /// # Errors
-/// When a file or a link can't be made: also if it is there already.
+/// The file system's.
 pub fn make_tree(root: &Path, device: &Device) -> io::Result<()> {
     let nodes = root.join("dev/dri");
     fs::create_dir_all(&nodes)?;
-    let pci = root.join(DEVICE);
+    let pci = root.join("sys/devices/pci0000:00").join(SLOT);
     fs::create_dir_all(&pci)?;
-    for (name, text) in pci_files(device) {
+    let numbers = root.join("sys/dev/char");
+    fs::create_dir_all(&numbers)?;
+    let class = root.join("sys/class/drm");
+    fs::create_dir_all(&class)?;
+    let bus = root.join("sys/bus/pci");
+    for folder in ["devices", "drivers/i915"] {
+        fs::create_dir_all(bus.join(folder))?;
+    }
+    symlink(format!("../../../devices/pci0000:00/{SLOT}"), bus.join("devices").join(SLOT))?;
+
+    let (vendor, id) = (device.vendor, device.device);
+    let hex = |number: u16| format!("{number:#06x}\n");
+    let files: [(&str, String); 9] = [
+        ("vendor", hex(vendor)),
+        ("device", hex(id)),
+        ("subsystem_vendor", hex(vendor)),
+        ("subsystem_device", hex(id)),
+        ("revision", format!("{:#04x}\n", device.revision)),
+        ("class", format!("{CLASS:#08x}\n")),
+        ("boot_vga", "1\n".into()),
+        ("irq", "0\n".into()),
+        (
+            "uevent",
+            format!(
+                "DRIVER=i915\nPCI_CLASS={CLASS:X}\nPCI_ID={vendor:04X}:{id:04X}\n\
+                 PCI_SUBSYS_ID={vendor:04X}:{id:04X}\nPCI_SLOT_NAME={SLOT}\n"
+            ),
+        ),
+    ];
+    for (name, text) in files {
         fs::write(pci.join(name), text)?;
     }
     fs::write(pci.join("config"), configuration(device))?;
+    // A line for each base address register: none is assigned.
+    let unassigned = "0x0000000000000000 0x0000000000000000 0x0000000000000000\n".repeat(7);
+    fs::write(pci.join("resource"), unassigned)?;
     symlink("../../../bus/pci", pci.join("subsystem"))?;
     symlink("../../../bus/pci/drivers/i915", pci.join("driver"))?;
 
-    for directory in ["sys/dev/char", "sys/class/drm", "sys/bus/pci/devices"] {
-        fs::create_dir_all(root.join(directory))?;
-    }
-    fs::create_dir_all(root.join("sys/bus/pci/drivers/i915"))?;
-    symlink(
-        format!("../../../devices/pci0000:00/{SLOT}"),
-        root.join("sys/bus/pci/devices").join(SLOT),
-    )?;
-    for (minor, name) in NODES {
+    for (name, minor) in NODES {
         fs::write(nodes.join(name), "")?;
-        let node = pci.join("drm").join(name);
-        fs::create_dir_all(&node)?;
-        fs::write(node.join("dev"), format!("226:{minor}\n"))?;
-        let event = format!("MAJOR=226\nMINOR={minor}\nDEVNAME=dri/{name}\nDEVTYPE=drm_minor\n");
-        fs::write(node.join("uevent"), event)?;
-        symlink(format!("../../../{SLOT}"), node.join("device"))?;
-        symlink("../../../../../class/drm", node.join("subsystem"))?;
-        let from = format!("../../devices/pci0000:00/{SLOT}/drm/{name}");
-        symlink(&from, root.join("sys/dev/char").join(format!("226:{minor}")))?;
-        symlink(&from, root.join("sys/class/drm").join(name))?;
-
-        let debug = root.join("sys/kernel/debug/dri").join(format!("{minor}"));
+        let folder = pci.join("drm").join(name);
+        fs::create_dir_all(&folder)?;
+        let event =
+            format!("MAJOR={MAJOR}\nMINOR={minor}\nDEVNAME=dri/{name}\nDEVTYPE=drm_minor\n");
+        fs::write(folder.join("uevent"), event)?;
+        fs::write(folder.join("dev"), format!("{MAJOR}:{minor}\n"))?;
+        symlink("../..", folder.join("device"))?;
+        let target = format!("../../devices/pci0000:00/{SLOT}/drm/{name}");
+        symlink(&target, numbers.join(format!("{MAJOR}:{minor}")))?;
+        symlink(&target, class.join(name))?;
+        let debug = root.join("sys/kernel/debug/dri").join(minor.to_string());
         fs::create_dir_all(&debug)?;
         fs::write(debug.join("name"), format!("i915 dev={SLOT} unique={SLOT}\n"))?;
         for (name, text) in DEBUG_FILES {
@@ -77,42 +113,18 @@ pub fn make_tree(root: &Path, device: &Device) -> io::Result<()> {
     Ok(())
 }
 
-fn pci_files(device: &Device) -> Vec<(&'static str, String)> {
-    let Device { vendor, device, revision, .. } = *device;
-    let event = format!(
-        "DRIVER=i915\nPCI_CLASS=30000\nPCI_ID={vendor:04X}:{device:04X}\n\
-         PCI_SUBSYS_ID={vendor:04X}:{device:04X}\nPCI_SLOT_NAME={SLOT}\n"
-    );
-    let mut files = Vec::from([
-        ("vendor", format!("{vendor:#06x}\n")),
-        ("device", format!("{device:#06x}\n")),
-        ("subsystem_vendor", format!("{vendor:#06x}\n")),
-        ("subsystem_device", format!("{device:#06x}\n")),
-        ("revision", format!("{revision:#04x}\n")),
-        ("class", "0x030000\n".to_owned()),
-        ("boot_vga", "1\n".to_owned()),
-        ("irq", "0\n".to_owned()),
-        ("numa_node", "-1\n".to_owned()),
-        ("uevent", event),
-    ]);
-    // Six base addresses and the ROM: none can be mapped.
-    files.push(("resource", format!("{0} {0} {0}\n", "0x0000000000000000").repeat(7)));
-    files
-}
-
-/// The 64 bytes of a PCI header that say what it is, and nothing in the other 192.
-fn configuration(device: &Device) -> [u8; 256] {
-    /// Display controller, VGA.
-    const CLASS: [u8; 3] = [0, 0, 3];
-    let mut bytes = [0; 256];
-    let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+/// The start of configuration space (PCI Local Bus Specification 3.0, 6.1).
+fn configuration(device: &Device) -> [u8; CONFIG] {
+    let mut space = [0; CONFIG];
+    let mut put = |at: usize, bytes: &[u8]| {
+        space.iter_mut().skip(at).zip(bytes).for_each(|(to, byte)| *to = *byte);
+    };
     put(0x00, &device.vendor.to_le_bytes());
     put(0x02, &device.device.to_le_bytes());
-    put(0x08, &[device.revision]);
-    put(0x09, &CLASS);
-    put(0x2c, &device.vendor.to_le_bytes());
-    put(0x2e, &device.device.to_le_bytes());
-    bytes
+    put(0x08, &(CLASS << 8 | u32::from(device.revision)).to_le_bytes());
+    put(0x2C, &device.vendor.to_le_bytes());
+    put(0x2E, &device.device.to_le_bytes());
+    space
 }
 
 #[cfg(test)]
@@ -121,24 +133,24 @@ mod tests {
     use crate::wire::Engine;
 
     #[test]
-    fn links_lead_to_the_device() {
-        let root = std::env::temp_dir().join(format!("vgate-node-{}", std::process::id()));
-        let device =
-            Device::new((0x8086, 0x5912, 4), 48, 12_000_000, [Engine { class: 0, instance: 0 }]);
-        make_tree(&root, &device).unwrap();
-        let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
-        assert_eq!(read("sys/dev/char/226:128/device/vendor"), "0x8086\n");
-        assert_eq!(read("sys/class/drm/card0/device/device"), "0x5912\n");
-        assert_eq!(read("sys/bus/pci/devices/0000:00:02.0/revision"), "0x04\n");
-        assert!(read("sys/dev/char/226:128/device/uevent").contains("PCI_SLOT_NAME=0000:00:02.0"));
-        assert_eq!(read("sys/dev/char/226:0/device/drm/renderD128/dev"), "226:128\n");
-        let subsystem = root.join("sys/dev/char/226:128/device/subsystem");
-        assert!(fs::read_link(subsystem).unwrap().ends_with("pci"));
-        assert!(
-            fs::canonicalize(root.join("sys/dev/char/226:128"))
-                .unwrap()
-                .starts_with(fs::canonicalize(&root).unwrap())
-        );
-        fs::remove_dir_all(&root).unwrap();
+    fn paths_lead_where_drivers_follow_them() {
+        let root = tempfile::tempdir().unwrap();
+        let engines = [Engine { class: 0, instance: 0 }];
+        let device = Device::new((0x8086, 0x5912, 4), 48, 12_000_000, engines);
+        make_tree(root.path(), &device).unwrap();
+        let read = |path: &str| fs::read_to_string(root.path().join(path)).unwrap();
+        assert_eq!(read("sys/dev/char/226:128/device/device"), "0x5912\n");
+        assert!(read("sys/dev/char/226:0/uevent").contains("DEVNAME=dri/card0\n"));
+        assert!(read("sys/bus/pci/devices/0000:00:02.0/uevent").contains("PCI_ID=8086:5912\n"));
+        let resolved = root.path().join("sys/dev/char/226:128/device").canonicalize().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        let path = resolved.strip_prefix(root).unwrap();
+        assert_eq!(path, Path::new("sys/devices/pci0000:00/0000:00:02.0"));
+        assert_eq!(read("sys/class/drm/card0/dev"), "226:0\n");
+        assert!(read("sys/kernel/debug/dri/0/name").starts_with("i915 "));
+        let config = fs::read(resolved.join("config")).unwrap();
+        assert_eq!(&config[..4], [0x86, 0x80, 0x12, 0x59]);
+        let subsystem = resolved.join("subsystem").canonicalize().unwrap();
+        assert!(subsystem.ends_with("bus/pci"));
     }
 }

@@ -19,6 +19,7 @@ mod mediator;
 mod saved;
 mod scan_out;
 mod scheduler;
+mod shim;
 mod silicon;
 mod socket;
 mod time;
@@ -36,6 +37,7 @@ pub use memory::{GuestAddress, GuestRam};
 pub use saved::{MAX_STATE, RestoreError, SaveError, Saved};
 pub use scan_out::{Chroma, NoPicture, Plane, ScanOut};
 pub use scheduler::{EngineCounters, EngineUsage, FairQueue, Weight};
+pub use shim::{ClientGpu, ClientSetup, ShimConfig};
 pub use silicon::{
     ContextId, EngineClass, EngineInfo, Fence, Limits, NullSilicon, Outcome, Silicon, SiliconError,
     SpaceId, Ticket,

@@ -3,17 +3,20 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::control::ControlServer;
 use crate::memory::SealPolicy;
 use crate::scheduler::Dispatch;
+use crate::shim::{Handles, ShimServer};
 use crate::transport::vfio_user::Listener;
 use crate::vm::{Host, Mail, Mailbox, Surroundings, VmThread};
 use crate::{
-    Clock, DeviceSetup, EngineId, Quotas, Reason, Silicon, VirtualGpu, VmHandle, VmId, Weight,
+    ClientGpu, ClientSetup, Clock, DeviceSetup, EngineId, Quotas, Reason, ShimConfig, Silicon,
+    VirtualGpu, VmHandle, VmId, Weight,
 };
 
 /// How long [`Mediator::shutdown`] takes at most.
@@ -67,7 +70,12 @@ pub struct Mediator<W: Send + 'static> {
     silicon: Arc<dyn Silicon<Work = W>>,
     clock: Clock,
     executors: Vec<Arc<Dispatch<W>>>,
+    /// Numbers for VMs and clients.
+    ids: Arc<AtomicU32>,
     vms: Vec<VmHandle>,
+    shims: Vec<ShimServer>,
+    /// Clients of all shims.
+    clients: Handles,
     control: Option<ControlServer>,
     executor_threads: Vec<JoinHandle<()>>,
     vm_threads: Vec<JoinHandle<()>>,
@@ -83,7 +91,10 @@ impl<W: Send + 'static> Mediator<W> {
             silicon,
             clock,
             executors: Vec::new(),
+            ids: Arc::default(),
             vms: Vec::new(),
+            shims: Vec::new(),
+            clients: Handles::default(),
             control: None,
             executor_threads: Vec::new(),
             vm_threads: Vec::new(),
@@ -117,16 +128,11 @@ impl<W: Send + 'static> Mediator<W> {
         if self.vms.iter().any(|vm| vm.name() == name) {
             return Err(StartError::SameName(name));
         }
-        let id = u32::try_from(self.vms.len()).map_err(|_| StartError::TooMany("VMs"))?;
+        let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let (mailbox, sender) = Mailbox::new().map_err(StartError::Mailbox)?;
         let engines = self.engine_names();
         let handle = VmHandle::new(VmId(id), name.clone(), socket.clone(), weight, engines, sender);
-        let around = Surroundings {
-            clock: self.clock,
-            silicon: Arc::clone(&self.silicon),
-            executors: self.executors.clone(),
-        };
-        let host = Host::new(handle.clone(), quotas, seals, around, Box::new(factory))
+        let host = Host::new(handle.clone(), quotas, seals, self.around(), Box::new(factory))
             .map_err(|why| StartError::Device(name.clone(), why))?;
         let listener = Listener::bind(&socket).map_err(|e| StartError::Socket(socket, e))?;
         let thread = VmThread::new(host, listener, mailbox);
@@ -136,6 +142,36 @@ impl<W: Send + 'static> Mediator<W> {
             control.add(handle.clone());
         }
         Ok(handle)
+    }
+
+    /// Opens a socket for clients of the paravirtual way. `factory` builds what each has of the GPU.
+    ///
+    /// # Errors
+    /// [`StartError`]; the others go on.
+    pub fn add_shim(
+        &mut self,
+        config: ShimConfig,
+        factory: impl FnMut(ClientSetup) -> io::Result<Box<dyn ClientGpu<W>>> + Send + 'static,
+    ) -> Result<(), StartError> {
+        let socket = config.socket.clone();
+        let (ids, clients) = (Arc::clone(&self.ids), Arc::clone(&self.clients));
+        let shim = ShimServer::start(config, self.around(), Box::new(factory), ids, clients);
+        self.shims.push(shim.map_err(|error| StartError::Socket(socket, error))?);
+        Ok(())
+    }
+
+    /// Clients of the paravirtual way, now.
+    #[must_use]
+    pub fn clients(&self) -> Vec<VmHandle> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn around(&self) -> Surroundings<W> {
+        Surroundings {
+            clock: self.clock,
+            silicon: Arc::clone(&self.silicon),
+            executors: self.executors.clone(),
+        }
     }
 
     /// Opens the control socket at `path`.
@@ -167,7 +203,9 @@ impl<W: Send + 'static> Mediator<W> {
     fn stop(&mut self) -> Result<(), ShutdownError> {
         let deadline = Instant::now() + SHUTDOWN;
         self.vms.iter().for_each(|vm| vm.mailbox().send(Mail::Stop));
+        let mut shims: Vec<_> = self.shims.drain(..).map(ShimServer::stop).collect();
         let mut stuck = join(&mut self.vm_threads, deadline);
+        stuck.extend(join(&mut shims, deadline));
         for executor in self.executors.drain(..) {
             executor.stop();
         }

@@ -24,10 +24,14 @@ impl SocketFile {
     /// # Errors
     /// [`io::ErrorKind::AddrInUse`] when somebody listens there, [`io::ErrorKind::AlreadyExists`] for a file that is
     /// not a socket, and what the kernel says.
-    pub(crate) fn listen(path: &Path, backlog: i32) -> io::Result<(UnixListener, Self)> {
+    pub(crate) fn listen(
+        path: &Path,
+        kind: Kind,
+        backlog: i32,
+    ) -> io::Result<(UnixListener, Self)> {
         let address = SocketAddrUnix::new(path)?;
-        remove_stale(path, &address)?;
-        let socket = stream_socket()?;
+        remove_stale(path, &address, kind)?;
+        let socket = new_socket(kind)?;
         // The file gets the socket's own mode, so there is no moment at which others may connect.
         rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
         rustix::net::bind(&socket, &address)?;
@@ -52,16 +56,29 @@ impl Drop for SocketFile {
     }
 }
 
-fn stream_socket() -> io::Result<OwnedFd> {
+/// How bytes come through a socket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    /// One after another.
+    Stream,
+    /// As they were sent, packet by packet.
+    Packets,
+}
+
+fn new_socket(kind: Kind) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    Ok(rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
+    let kind = match kind {
+        Kind::Stream => SocketType::STREAM,
+        Kind::Packets => SocketType::SEQPACKET,
+    };
+    Ok(rustix::net::socket_with(AddressFamily::UNIX, kind, flags, None)?)
 }
 
 fn identity(path: &Path) -> Result<(u64, u64), Errno> {
     rustix::fs::lstat(path).map(|stat| (stat.st_dev, stat.st_ino))
 }
 
-fn remove_stale(path: &Path, address: &SocketAddrUnix) -> io::Result<()> {
+fn remove_stale(path: &Path, address: &SocketAddrUnix, kind: Kind) -> io::Result<()> {
     let stat = match rustix::fs::lstat(path) {
         Ok(stat) => stat,
         Err(Errno::NOENT) => return Ok(()),
@@ -72,7 +89,7 @@ fn remove_stale(path: &Path, address: &SocketAddrUnix) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
     }
     // Without blocking: one that listens may have as many callers as it lets wait.
-    match rustix::net::connect(stream_socket()?, address) {
+    match rustix::net::connect(new_socket(kind)?, address) {
         Err(Errno::CONNREFUSED) => std::fs::remove_file(path),
         Err(Errno::NOENT) => Ok(()),
         Ok(()) | Err(Errno::AGAIN) => {

@@ -16,6 +16,8 @@ pub(super) struct File {
     pub(super) control: Option<PathBuf>,
     #[serde(default, rename = "vm")]
     pub(super) vms: Vec<Spanned<Vm>>,
+    #[serde(default, rename = "shim")]
+    pub(super) shims: Vec<Spanned<Shim>>,
 }
 
 /// `[gpu]`
@@ -42,6 +44,20 @@ pub(super) struct Vm {
     pub(super) memory: Memory,
     #[serde(default)]
     pub(super) quotas: Quotas,
+}
+
+/// `[[shim]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Shim {
+    pub(super) name: Spanned<String>,
+    pub(super) socket: Option<Spanned<PathBuf>>,
+    pub(super) weight: Option<Spanned<i64>>,
+    pub(super) device: Option<Spanned<String>>,
+    pub(super) clients: Option<Spanned<i64>>,
+    pub(super) memory: Option<Spanned<String>>,
+    pub(super) job_time: Option<Spanned<String>>,
+    pub(super) awake: Option<Spanned<String>>,
 }
 
 /// Which files a guest's memory may lie in.

@@ -144,7 +144,9 @@ quotas = { memory = "lots", regions = 0, jobs = -1, job_time = "0 s" }
 
 #[test]
 fn a_vm_needs_a_name_and_a_daemon_needs_vms() {
-    assert!(problems("")[0].starts_with("vgate.toml:1:1: there is no [[vm]]"));
+    assert!(
+        problems("")[0].starts_with("vgate.toml:1:1: there is neither a [[vm]] nor a [[shim]]")
+    );
     assert!(problems("\n[[vm]]\nweight = 1")[0].contains("missing field `name`"));
     assert!(problems("[[vm]\n")[0].starts_with("vgate.toml:1:"));
 }

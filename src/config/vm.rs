@@ -1,8 +1,7 @@
 //! The VMs of a configuration.
 
-use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use display::{Edid, Mode, Monitor};
@@ -16,63 +15,13 @@ use super::{Checker, Vm, file};
 
 /// The monitor of a VM that names none.
 const DEFAULT_MONITOR: &str = "1024x768";
-/// The longest name.
-const MAX_NAME: usize = 32;
-/// The longest path that a socket's address holds, in bytes (`sun_path`, less its final zero).
-const MAX_SOCKET: usize = 107;
 
 impl Checker<'_> {
     /// All VMs, or nothing if one can't be used.
     pub(super) fn vms(&mut self, vms: &[Spanned<file::Vm>], control: &Path) -> Option<Vec<Vm>> {
-        if vms.is_empty() {
-            self.problem(0..0, "there is no [[vm]]");
-        }
-        self.names(vms);
-        self.sockets(vms, control);
         // Not stopping at the first that fails, to report them all.
         let vms: Vec<_> = vms.iter().map(|vm| self.vm(vm.get_ref(), control)).collect();
         vms.into_iter().collect()
-    }
-
-    fn names(&mut self, vms: &[Spanned<file::Vm>]) {
-        let mut seen = HashSet::new();
-        for name in vms.iter().map(|vm| &vm.get_ref().name) {
-            let fits = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-');
-            let text = name.get_ref();
-            if text.is_empty() || text.len() > MAX_NAME || !text.chars().all(fits) {
-                let rule = format!("1 to {MAX_NAME} of a-z, 0-9 and -");
-                self.problem(name.span(), format!("{text:?} is no name for a VM: {rule}"));
-            } else if !seen.insert(text) {
-                self.problem(name.span(), format!("another VM is named {text:?} already"));
-            }
-        }
-    }
-
-    fn sockets(&mut self, vms: &[Spanned<file::Vm>], control: &Path) {
-        let mut seen = HashMap::from([(control.to_owned(), "control socket".to_owned())]);
-        for vm in vms.iter().map(Spanned::get_ref) {
-            let path = self.socket(vm, control);
-            let span = vm.socket.as_ref().map_or(vm.name.span(), Spanned::span);
-            let shown = path.display().to_string();
-            if path.as_os_str().len() > MAX_SOCKET {
-                let long = format!("a socket's path has at most {MAX_SOCKET} bytes: {shown}");
-                self.problem(span.clone(), long);
-            }
-            let whose = format!("socket of {:?}", vm.name.get_ref());
-            // Two VMs of one name are reported for that.
-            if let Some(other) = seen.insert(path, whose.clone())
-                && other != whose
-            {
-                self.problem(span, format!("{shown} is the {other} already"));
-            }
-        }
-    }
-
-    fn socket(&self, vm: &file::Vm, control: &Path) -> PathBuf {
-        match &vm.socket {
-            Some(path) => self.folder.join(path.get_ref()),
-            None => control.with_file_name(format!("{}.sock", vm.name.get_ref())),
-        }
     }
 
     fn vm(&mut self, vm: &file::Vm, control: &Path) -> Option<Vm> {
@@ -91,7 +40,7 @@ impl Checker<'_> {
         };
         let config = VmConfig {
             name: vm.name.get_ref().clone(),
-            socket: self.socket(vm, control),
+            socket: self.socket(&vm.name, vm.socket.as_ref(), control),
             weight: weight?,
             quotas: quotas?,
             seals,
@@ -100,7 +49,7 @@ impl Checker<'_> {
         Some(Vm { config, gpu })
     }
 
-    fn weight(&mut self, weight: Option<&Spanned<i64>>) -> Option<Weight> {
+    pub(super) fn weight(&mut self, weight: Option<&Spanned<i64>>) -> Option<Weight> {
         let Some(weight) = weight else { return Some(Weight::default()) };
         let valid = u16::try_from(*weight.get_ref()).ok().and_then(Weight::new);
         if valid.is_none() {
@@ -110,7 +59,7 @@ impl Checker<'_> {
         valid
     }
 
-    fn platform(&mut self, device: Option<&Spanned<String>>) -> Option<Platform> {
+    pub(super) fn platform(&mut self, device: Option<&Spanned<String>>) -> Option<Platform> {
         let Some(device) = device else { return Some(Platform::default()) };
         let platform = device.get_ref().parse().map_err(|error: NoSuchPlatform| error.to_string());
         self.noted(device, platform)
@@ -147,7 +96,7 @@ impl Checker<'_> {
         Some(Quotas { memory, jobs: jobs?, job_time: job_time? })
     }
 
-    fn count(
+    pub(super) fn count(
         &mut self,
         default: usize,
         value: Option<&Spanned<i64>>,
@@ -162,7 +111,7 @@ impl Checker<'_> {
     }
 
     /// The value as `read` understands it, or the default if there is none.
-    fn read_or<V, T>(
+    pub(super) fn read_or<V, T>(
         &mut self,
         default: T,
         value: Option<&Spanned<V>>,
@@ -174,7 +123,11 @@ impl Checker<'_> {
     }
 
     /// The result's value. An error is a problem with `value`.
-    fn noted<V, T>(&mut self, value: &Spanned<V>, result: Result<T, String>) -> Option<T> {
+    pub(super) fn noted<V, T>(
+        &mut self,
+        value: &Spanned<V>,
+        result: Result<T, String>,
+    ) -> Option<T> {
         result.map_err(|message| self.problem(value.span(), message)).ok()
     }
 }
@@ -189,7 +142,7 @@ pub(crate) fn size(words: &str) -> Result<u64, String> {
 }
 
 /// Reads "10 s", "500 ms", "1m 30s".
-fn duration(words: &str) -> Result<Duration, String> {
+pub(super) fn duration(words: &str) -> Result<Duration, String> {
     let read: Result<SignedDuration, _> = words.parse();
     let read = read.ok().and_then(|signed| Duration::try_from(signed).ok());
     read.filter(|duration| !duration.is_zero()).ok_or_else(|| {

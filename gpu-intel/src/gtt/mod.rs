@@ -11,10 +11,12 @@
 //! anything. A walk reads each entry once and takes as many steps as there are levels, whatever they hold.
 
 mod entry;
+mod tables;
 mod tlb;
 mod walk;
 
 pub use entry::{ADDRESS_MASK, EntryFlags, GgttEntry, PpgttEntry};
+pub use tables::{Pages, TableError, Tables};
 pub use tlb::{Frame, Tlb};
 pub use walk::{Page, PageTableWalker, PhysicalMemory, WalkError};
 

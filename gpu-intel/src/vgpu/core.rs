@@ -17,13 +17,13 @@ use super::ggtt::Ggtt;
 use super::interrupts::{EngineEvent, Event, Line};
 use super::registers::{self, Behaviour, Class, Entry, FORCEWAKE, MODE_IDLE, RegisterFile};
 use super::ring::Host;
-use super::scan::Scan;
 use crate::address::{GgttAddress, PpgttAddress, RegisterOffset};
 use crate::audit::{self, Verdict};
 use crate::command;
 use crate::command::streamer::{Bus, Fault, Notify, Space, StatusPage};
 use crate::engine::Engine;
 use crate::gtt::PageTableWalker;
+use crate::scan::Scan;
 use crate::silicon::Batch;
 
 /// Dwords of a privileged batch that are copied.

@@ -24,9 +24,8 @@ mod registers;
 mod ring;
 mod rom;
 mod saved;
-mod scan;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod zero_pages;
 
 use std::io;

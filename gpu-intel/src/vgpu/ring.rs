@@ -5,7 +5,7 @@
 //!                                └──► batch buffers become jobs for silicon
 //! ```
 //!
-//! A batch is scanned before it is handed out ([`scan`](super::scan)); its request fails if it asks for what is not a
+//! A batch is scanned before it is handed out ([`scan`](crate::scan)); its request fails if it asks for what is not a
 //! user's. What the ring itself holds is the guest's kernel's: only what no driver does cuts the guest off.
 //!
 //! Requests keep their order. While a batch is on silicon, commands that only flush and leave breadcrumbs are put

@@ -6,18 +6,18 @@ use crate::silicon::{BATCH_POSITION, Position};
 
 const BAR0: Region = Region::Bar(0);
 
-pub(super) struct Machine {
-    pub(super) ram: GuestRam,
-    pub(super) vgpu: Vgpu,
-    pub(super) driver: Option<Driver>,
-    pub(super) jobs: Vec<JobId>,
+pub(crate) struct Machine {
+    pub(crate) ram: GuestRam,
+    pub(crate) vgpu: Vgpu,
+    pub(crate) driver: Option<Driver>,
+    pub(crate) jobs: Vec<JobId>,
     /// All that were ever handed out.
-    pub(super) handed_out: Vec<Job<Batch>>,
-    pub(super) cancelled: Vec<JobId>,
-    pub(super) recalled: Vec<JobId>,
-    pub(super) interrupts: usize,
-    pub(super) failed: Vec<Reason>,
-    pub(super) quarantined: Option<Reason>,
+    pub(crate) handed_out: Vec<Job<Batch>>,
+    pub(crate) cancelled: Vec<JobId>,
+    pub(crate) recalled: Vec<JobId>,
+    pub(crate) interrupts: usize,
+    pub(crate) failed: Vec<Reason>,
+    pub(crate) quarantined: Option<Reason>,
 }
 
 fn config() -> VgpuConfig {
@@ -25,7 +25,7 @@ fn config() -> VgpuConfig {
 }
 
 impl Machine {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let ram = GuestRam::anonymous(MEMORY).unwrap();
         ram.write_u32(mediator::GuestAddress(FREE), 0x0A << 23).unwrap();
         let mut machine = Self::without_driver(ram);
@@ -35,7 +35,7 @@ impl Machine {
         machine
     }
 
-    pub(super) fn without_driver(ram: GuestRam) -> Self {
+    pub(crate) fn without_driver(ram: GuestRam) -> Self {
         let vgpu = Vgpu::new(config(), ram.clone()).unwrap();
         Self {
             ram,
@@ -51,7 +51,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn act(&mut self, call: impl FnOnce(&mut Vgpu, &mut Effects<Batch>)) {
+    pub(crate) fn act(&mut self, call: impl FnOnce(&mut Vgpu, &mut Effects<Batch>)) {
         let mut fx = Effects::at(Time(1_000_000));
         call(&mut self.vgpu, &mut fx);
         self.jobs.extend(fx.jobs.iter().map(|job| job.id));
@@ -63,41 +63,41 @@ impl Machine {
         self.quarantined = self.quarantined.take().or(fx.quarantine);
     }
 
-    pub(super) fn write(&mut self, at: u64, value: u32) {
+    pub(crate) fn write(&mut self, at: u64, value: u32) {
         self.act(|vgpu, fx| {
             vgpu.write(Place { region: BAR0, offset: at }, &value.to_le_bytes(), fx);
         });
     }
 
-    pub(super) fn read(&mut self, at: u64) -> u32 {
+    pub(crate) fn read(&mut self, at: u64) -> u32 {
         let mut bytes = [0; 4];
         self.act(|vgpu, fx| vgpu.read(Place { region: BAR0, offset: at }, &mut bytes, fx));
         u32::from_le_bytes(bytes)
     }
 
-    pub(super) fn submit(&mut self, engine: Engine) -> u32 {
+    pub(crate) fn submit(&mut self, engine: Engine) -> u32 {
         let mut driver = self.driver.take().unwrap();
         let seqno = driver.submit(engine, FREE, &mut |at, value| self.write(at, value)).unwrap();
         self.driver = Some(driver);
         seqno
     }
 
-    pub(super) fn queue(&mut self, engine: Engine, commands: &[u32]) {
+    pub(crate) fn queue(&mut self, engine: Engine, commands: &[u32]) {
         let mut driver = self.driver.take().unwrap();
         driver.queue(engine, commands, &mut |at, value| self.write(at, value)).unwrap();
         self.driver = Some(driver);
     }
 
-    pub(super) fn finish(&mut self, end: JobEnd) {
+    pub(crate) fn finish(&mut self, end: JobEnd) {
         let job = self.jobs.remove(0);
         self.act(|vgpu, fx| vgpu.finished(job, end, fx));
     }
 
-    pub(super) fn count(&self, name: &str) -> u64 {
+    pub(crate) fn count(&self, name: &str) -> u64 {
         self.vgpu.counters().iter().find(|(n, _)| *n == name).unwrap().1
     }
 
-    pub(super) fn completed(&self, engine: Engine) -> u32 {
+    pub(crate) fn completed(&self, engine: Engine) -> u32 {
         self.driver.as_ref().unwrap().completed(engine).unwrap()
     }
 }

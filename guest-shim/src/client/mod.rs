@@ -295,20 +295,34 @@ impl Client {
         waits: &[Point],
         start: GpuAddress,
     ) -> Result<Point, ClientError> {
+        self.submit_all(context, waits, &[start])
+    }
+
+    /// Batches run in a context one after another, the first when `waits` are reached: as [`submit`](Self::submit) for each,
+    /// with one look at the mediator for all. The point is the last one's.
+    ///
+    /// # Errors
+    /// As for [`submit`](Self::submit); of some batches then, a part may run.
+    pub fn submit_all(
+        &self,
+        context: ContextName,
+        waits: &[Point],
+        starts: &[GpuAddress],
+    ) -> Result<Point, ClientError> {
         let mut outbox = self.outbox();
         let timeline = outbox.timelines.get_mut(&context).ok_or(ClientError::Names("contexts"))?;
-        timeline.last += 1;
-        let Timeline { fence, last: value } = *timeline;
+        let Timeline { fence, last } = *timeline;
+        timeline.last = last + starts.len() as u64;
         for Point { fence, value } in waits.iter().filter(|point| !self.reached(**point)) {
-            self.push(
-                &mut outbox,
-                NOBODY,
-                Request::Await { context, fence: *fence, value: *value },
-            )?;
+            let request = Request::Await { context, fence: *fence, value: *value };
+            self.push(&mut outbox, NOBODY, request)?;
         }
-        self.push(&mut outbox, NOBODY, Request::Submit { context, start, fence, value })?;
+        for (start, value) in starts.iter().zip(last + 1..) {
+            let request = Request::Submit { context, start: *start, fence, value };
+            self.push(&mut outbox, NOBODY, request)?;
+        }
         self.publish(&mut outbox);
-        Ok(Point { fence, value })
+        Ok(Point { fence, value: last + starts.len() as u64 })
     }
 
     /// How often batches of a context were lost.

@@ -16,7 +16,7 @@ use super::protocol::{
     VmSummary,
 };
 use super::shares::Shares;
-use crate::socket::SocketFile;
+use crate::socket::{Kind, SocketFile};
 use crate::{Clock, Details, MAX_STATE, NoAnswer, Plug, Region, UnknownAccess, VmHandle, VmState};
 
 /// Clients at a time.
@@ -53,7 +53,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl ControlServer {
     pub(crate) fn start(path: &Path, clock: Clock, vms: Vec<VmHandle>) -> io::Result<Self> {
-        let (listener, file) = SocketFile::listen(path, BACKLOG)?;
+        let (listener, file) = SocketFile::listen(path, Kind::Stream, BACKLOG)?;
         let shared = Arc::new(Shared {
             clock,
             stop: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,

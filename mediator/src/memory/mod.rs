@@ -15,6 +15,7 @@
 //! * Memory that vanishes all the same reads as zeros and marks its VM ([`GuestRam::faulted`]): see `sigbus.rs`.
 //! * Pages written by the daemon are remembered ([`GuestRam::take_dirty`]): the VMM can't see them change.
 
+mod queues;
 mod region;
 mod shared;
 mod sigbus;
@@ -37,6 +38,7 @@ use vm_memory::{
 
 pub use vm_memory::GuestAddress;
 
+pub(crate) use queues::QueueMemory;
 pub use shared::SharedPages;
 
 use region::Region;

@@ -9,9 +9,10 @@
 //! A VM's thread that finds the executor free carries its order out itself, so that a submission need not wait until
 //! another thread has woken up. One that finds it busy leaves the order in the queue and goes on: the holder looks
 //! again after it let go. Nobody waits for the executor but the engine's own thread, and no call under the lock waits.
-//! Fences come from silicon, which may hold locks of its own, and are always left to the thread.
+//! Fences come from silicon, which may hold locks of its own, and are left to the thread, or to whoever carries out orders
+//! just then: a job that is over before its submission returns costs no wake-up.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use crossbeam_channel::{Receiver, Sender};
@@ -31,6 +32,8 @@ pub(crate) struct Dispatch<W: Send + 'static> {
     orders: (Sender<Order<W>>, Receiver<Order<W>>),
     /// Wakes the engine's thread; holds one token at most.
     bell: (Sender<()>, Receiver<()>),
+    /// How many carry out orders, or are about to look whether there are more.
+    looking: Arc<AtomicUsize>,
     /// Until when the thread sleeps if nobody rings, in nanoseconds.
     asleep_until: AtomicU64,
     stopped: AtomicBool,
@@ -46,15 +49,21 @@ impl<W: Send + 'static> Dispatch<W> {
         let orders = crossbeam_channel::unbounded();
         let bell = crossbeam_channel::bounded(1);
         let (queue, ring) = (orders.0.clone(), bell.0.clone());
+        let looking = Arc::new(AtomicUsize::new(0));
+        let somebody_looks = Arc::clone(&looking);
         let fences = Arc::new(move |fence| {
             // The receivers are gone only when the mediator is.
             let _ = queue.send(fence);
-            let _ = ring.try_send(());
+            // Either this sees that somebody looks, or that one, who stops looking before it looks once more, sees the fence.
+            if somebody_looks.load(Ordering::SeqCst) == 0 {
+                let _ = ring.try_send(());
+            }
         });
         Arc::new(Self {
             executor: Mutex::new(Executor::new(engine, silicon, fences)),
             orders,
             bell,
+            looking,
             asleep_until: AtomicU64::new(u64::MAX),
             stopped: AtomicBool::new(false),
             clock,
@@ -120,6 +129,7 @@ impl<W: Send + 'static> Dispatch<W> {
 
     /// Carries out what is queued, within a bound, and looks after the slots.
     fn carry_out(&self, mut executor: MutexGuard<'_, Executor<W>>) {
+        self.looking.fetch_add(1, Ordering::SeqCst);
         let now = self.clock.now();
         for order in self.orders.1.try_iter().take(BATCH) {
             executor.guarded(|own| own.handle(order, now));
@@ -128,6 +138,7 @@ impl<W: Send + 'static> Dispatch<W> {
         let due = executor.deadline().map_or(u64::MAX, |at| at.0);
         let earlier = due < self.asleep_until.swap(due, Ordering::SeqCst);
         drop(executor);
+        self.looking.fetch_sub(1, Ordering::SeqCst);
         if earlier {
             self.ring();
         }

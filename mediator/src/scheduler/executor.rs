@@ -58,6 +58,8 @@ pub(crate) enum Order<W: Send + 'static> {
     Submit { vm: VmId, job: Job<W> },
     /// A job is not wanted any more; its end is not delivered.
     Cancel { vm: VmId, job: JobId },
+    /// A job is to end now; its end is delivered.
+    Kill { vm: VmId, job: JobId },
     /// A job is to come back to its device, even unfinished.
     Recall { vm: VmId, job: JobId },
     /// All jobs of a VM that was admitted are wanted back. Its thread hears of the answer by [`Mail::Recalled`], and
@@ -174,6 +176,7 @@ impl<W: Send + 'static> Executor<W> {
                 let _ = self.queue.push(vm, Waiting::New { job, queued: now }, now);
             }
             Order::Cancel { vm, job } => self.cancel(vm, job, now),
+            Order::Kill { vm, job } => self.kill(vm, job, now),
             Order::Recall { vm, job } => self.recall(vm, job),
             Order::RecallAll { vm, reply } => self.recall_all(vm, reply),
             Order::Counted { order, receipt: _receipt } => self.handle(*order, now),
@@ -249,6 +252,19 @@ impl<W: Send + 'static> Executor<W> {
             forget(&*self.silicon, self.engine, slot, now);
         } else if let Some(waiting) = self.queue.take(vm, |waiting| waiting.id() == job) {
             self.discard(vm, [waiting]);
+        }
+    }
+
+    fn kill(&mut self, vm: VmId, job: JobId, now: Time) {
+        let Some(member) = self.members.get(&vm).cloned() else { return };
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.is(vm, member.generation, job)) {
+            if slot.killed.is_none() && slot.end.is_none() {
+                slot.killed = Some((now, Report::Deliver));
+                self.silicon.kill(self.engine, vm, job, cancelled());
+            }
+        } else if let Some(waiting) = self.queue.take(vm, |waiting| waiting.id() == job) {
+            self.discard(vm, [waiting]);
+            self.tell(&member, job, JobEnd::Killed(cancelled()));
         }
     }
 

@@ -209,6 +209,24 @@ fn a_cancelled_job_reports_nothing_wherever_it_is() {
 }
 
 #[test]
+fn a_killed_job_reports_it_wherever_it_is() {
+    let mut rig = Rig::new(&[100, 100]);
+    let running = rig.submit(0, 50 * MS);
+    let waiting = rig.submit(0, 50 * MS);
+    let other = rig.submit(1, 50 * MS);
+    rig.run(MS);
+    for job in [waiting, running, running] {
+        rig.executor.handle(Order::Kill { vm: VmId(0), job }, rig.now);
+    }
+    rig.run(Duration::from_secs(1));
+    let ends = rig.ends(0);
+    assert_eq!(ends.len(), 2, "{ends:?}");
+    assert!(ends.iter().all(|(_, end)| matches!(end, JobEnd::Killed(_))), "{ends:?}");
+    assert_eq!(rig.ends(1), [(other, JobEnd::Done)]);
+    assert!(rig.executor.slots.is_empty());
+}
+
+#[test]
 fn a_dismissed_vm_leaves_nothing_open() {
     let mut rig = Rig::new(&[100, 100]);
     for _ in 0..5 {

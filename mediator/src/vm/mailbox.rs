@@ -4,6 +4,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Receiver, Sender};
 use rustix::event::{EventfdFlags, eventfd};
@@ -63,6 +64,7 @@ pub struct Details {
 pub(crate) struct Mailbox {
     mail: Receiver<Mail>,
     bell: Arc<OwnedFd>,
+    awake: Arc<AtomicBool>,
 }
 
 /// The sending side. Sending never waits.
@@ -70,6 +72,7 @@ pub(crate) struct Mailbox {
 pub(crate) struct MailboxSender {
     mail: Sender<Mail>,
     bell: Arc<OwnedFd>,
+    awake: Arc<AtomicBool>,
 }
 
 impl Mailbox {
@@ -78,12 +81,25 @@ impl Mailbox {
         let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         // Unbounded, but not endless: a VM's jobs on their way are limited by its quota.
         let (sender, mail) = crossbeam_channel::unbounded();
-        Ok((Self { mail, bell: Arc::clone(&bell) }, MailboxSender { mail: sender, bell }))
+        let awake = Arc::new(AtomicBool::new(false));
+        let mailbox = Self { mail, bell: Arc::clone(&bell), awake: Arc::clone(&awake) };
+        Ok((mailbox, MailboxSender { mail: sender, bell, awake }))
     }
 
     /// What to poll for input.
     pub(crate) fn bell(&self) -> BorrowedFd<'_> {
         self.bell.as_fd()
+    }
+
+    /// From now on the thread looks for mail by itself, and the bell does not ring.
+    pub(crate) fn wake(&self) {
+        self.awake.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on the bell rings. `false`: there is mail already.
+    pub(crate) fn sleep(&self) -> bool {
+        self.awake.store(false, Ordering::SeqCst);
+        self.mail.is_empty()
     }
 
     /// Stops the bell. To be called before the mail is taken, so that none is overlooked.
@@ -104,7 +120,7 @@ impl MailboxSender {
     }
 
     pub(crate) fn send(&self, mail: Mail) {
-        if self.mail.send(mail).is_ok() {
+        if self.mail.send(mail).is_ok() && !self.awake.load(Ordering::SeqCst) {
             // It fails only when the bell rings already, 2^64 times.
             let _ = write(&*self.bell, &1_u64.to_ne_bytes());
         }

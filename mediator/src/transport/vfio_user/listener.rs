@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::net::SocketFlags;
 
 use super::Connection;
-use crate::socket::SocketFile;
+use crate::socket::{Kind, SocketFile};
 
 /// Callers that may wait to be let in.
 const BACKLOG: i32 = 4;
@@ -30,7 +30,7 @@ impl Listener {
     /// [`io::ErrorKind::AddrInUse`] when somebody listens there, [`io::ErrorKind::AlreadyExists`] for a file that
     /// is not a socket, and what the kernel says.
     pub fn bind(path: &Path) -> io::Result<Self> {
-        let (socket, file) = SocketFile::listen(path, BACKLOG)?;
+        let (socket, file) = SocketFile::listen(path, Kind::Stream, BACKLOG)?;
         Ok(Self { socket, file, guest: Weak::new() })
     }
 
