@@ -21,6 +21,7 @@ use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 
 use crate::gpu::{Gpu, Result};
+use crate::inside::Inside;
 use crate::world::{Inode, world};
 
 /// How long one of several fences is waited for before the others are looked at.
@@ -121,6 +122,7 @@ impl Fence {
         let inode = Inode::of(&rustix::fs::fstat(&reader)?);
         world().sync_files().insert(inode, self.clone());
         let signal = move || {
+            let _inside = Inside::enter();
             // When the GPU is gone, so is what could be waited for.
             let _ = self.wait(None);
             // It fails if nobody has the file any more.

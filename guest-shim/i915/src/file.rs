@@ -11,6 +11,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::gpu::{Gpu, Result};
 use crate::handles::Handles;
+use crate::inside::Inside;
 use crate::params;
 use crate::query;
 use crate::state::State;
@@ -69,7 +70,12 @@ impl DrmFile {
         // Without a thread they end now.
         let _ = thread::Builder::new()
             .name("vgate-closing".into())
-            .spawn(move || gpu.wait(&points, Some(until)));
+            .spawn(move || {
+                let _inside = Inside::enter();
+                let ended = gpu.wait(&points, Some(until));
+                drop(gpu);
+                ended
+            });
     }
 
     /// An `ioctl`.

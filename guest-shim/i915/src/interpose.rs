@@ -6,8 +6,8 @@
 //!  descriptors  fstat* ioctl mmap* munmap close                                       recognized by their inode
 //! ```
 //!
-//! Our own system calls go through none of these: they are made by `rustix`, without the C library. A panic costs the call
-//! (`EIO`), not the application.
+//! Calls that this library makes itself while it is at work go straight on ([`crate::inside`]). A panic costs the call (`EIO`),
+//! not the application.
 
 #![expect(unsafe_code, reason = "the C library's interface")]
 #![expect(unreachable_pub, reason = "exported as symbols")]
@@ -26,6 +26,7 @@ use rustix::io::Errno;
 use crate::arena::PAGE;
 use crate::descriptors::{self, Taken};
 use crate::gpu::Result;
+use crate::inside::Inside;
 use crate::mappings::Mapping;
 use crate::paths::shim;
 use crate::uapi::Call;
@@ -68,9 +69,10 @@ fn outcome<T>(failed: T, body: impl FnOnce() -> Result<T>) -> T {
 /// # Safety
 /// `path` is null or a string.
 unsafe fn lead<T>(path: *const c_char, with: impl FnOnce(*const c_char) -> T) -> T {
-    let Some(shim) = shim().filter(|_| !path.is_null()) else { return with(path) };
+    let Some(inside) = Inside::enter().filter(|_| !path.is_null()) else { return with(path) };
     // SAFETY: not null, so a string.
-    let elsewhere = catch_unwind(|| shim.redirect(unsafe { CStr::from_ptr(path) }));
+    let elsewhere = catch_unwind(|| shim()?.redirect(unsafe { CStr::from_ptr(path) }));
+    drop(inside);
     match elsewhere.ok().flatten() {
         Some(elsewhere) => with(elsewhere.as_ptr()),
         None => with(path),
@@ -81,10 +83,10 @@ unsafe fn lead<T>(path: *const c_char, with: impl FnOnce(*const c_char) -> T) ->
 
 /// A descriptor that the kernel has just given: kept, or closed and replaced by a DRM file's.
 fn opened(number: c_int, flags: c_int) -> c_int {
-    if number < 0 || shim().is_none() {
-        return number;
-    }
     static ONCE: Once = Once::new();
+    let Some(_inside) = Inside::enter().filter(|_| number >= 0 && shim().is_some()) else {
+        return number;
+    };
     outcome(-1, || {
         let path_only = flags & libc::O_PATH != 0;
         if path_only || !descriptors::is_node(descriptor(number)?)? {
@@ -226,7 +228,8 @@ pub unsafe extern "C" fn realpath(path: *const c_char, to: *mut c_char) -> *mut 
     let next = next!(c"realpath", Next);
     // SAFETY: as our caller promises.
     let real = unsafe { lead(path, |path| next(path, to)) };
-    if let (Some(shim), false) = (shim(), real.is_null()) {
+    let inside = Inside::enter();
+    if let (Some(_), Some(shim), false) = (inside, shim(), real.is_null()) {
         // SAFETY: it is a string that was just written, in memory of the caller or for it. What is left of it is moved to
         // its beginning: within the same string.
         unsafe {
@@ -254,7 +257,8 @@ pub unsafe extern "C" fn __realpath_chk(
 /// # Safety
 /// Where the call has gone well, `to` points to what it wrote.
 unsafe fn patched(status: c_int, to: *mut libc::stat64) -> c_int {
-    if status == 0 && shim().is_some() {
+    let inside = Inside::enter();
+    if status == 0 && inside.is_some() && shim().is_some() {
         // SAFETY: as our caller promises.
         let stat = unsafe { &mut *to };
         if let Some(node) = descriptors::node_of(stat.st_dev, stat.st_ino) {
@@ -345,7 +349,8 @@ pub unsafe extern "C" fn statx(
     let next = next!(c"statx", Next);
     // SAFETY: as our caller promises.
     let status = unsafe { lead(path, |path| next(at, path, flags, mask, to)) };
-    if status == 0 && shim().is_some() {
+    let inside = Inside::enter();
+    if status == 0 && inside.is_some() && shim().is_some() {
         // SAFETY: the call went well, so it has written there.
         let stat = unsafe { &mut *to };
         let device = libc::makedev(stat.stx_dev_major, stat.stx_dev_minor);
@@ -365,11 +370,13 @@ pub unsafe extern "C" fn statx(
 pub unsafe extern "C" fn ioctl(number: c_int, request: c_ulong, argument: *mut c_void) -> c_int {
     let call = Call(request as u32);
     let pointer = UserPointer(argument.expose_provenance() as u64);
-    let mine = shim().is_some() && number >= 0 && descriptors::may_concern(call);
-    let taken = catch_unwind(|| match mine {
+    let inside = Inside::enter();
+    let mine = inside.is_some() && number >= 0 && descriptors::may_concern(call);
+    let taken = catch_unwind(|| match mine && shim().is_some() {
         true => descriptors::call(number, call, pointer),
         false => Taken::No,
     });
+    drop(inside);
     match taken.unwrap_or(Taken::Yes(Err(Errno::IO))) {
         Taken::Yes(result) => outcome(-1, || result),
         Taken::No => {
@@ -383,7 +390,8 @@ pub unsafe extern "C" fn ioctl(number: c_int, request: c_ulong, argument: *mut c
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn close(number: c_int) -> c_int {
-    let inode = descriptors::closing(number);
+    let inside = Inside::enter();
+    let inode = inside.as_ref().and_then(|_| descriptors::closing(number));
     let next = next!(c"close", unsafe extern "C" fn(c_int) -> c_int);
     // SAFETY: as our caller promises.
     let status = unsafe { next(number) };
@@ -407,6 +415,7 @@ pub unsafe extern "C" fn mmap64(
     let next = next!(c"mmap64", MMap);
     // SAFETY: as our caller promises; it may be another file than the caller's.
     let plain = |number, offset| unsafe { next(address, bytes, access, flags, number, offset) };
+    let Some(_inside) = Inside::enter() else { return plain(number, offset) };
     let file = if number < 0 || flags & libc::MAP_ANONYMOUS != 0 {
         None
     } else {
@@ -453,7 +462,9 @@ pub unsafe extern "C" fn mmap(
 pub unsafe extern "C" fn munmap(address: *mut c_void, bytes: usize) -> c_int {
     let next = next!(c"munmap", unsafe extern "C" fn(*mut c_void, usize) -> c_int);
     // Before: as soon as it is unmapped, others may get the range.
-    forget(address, (bytes as u64).next_multiple_of(PAGE));
+    if let Some(_inside) = Inside::enter() {
+        forget(address, (bytes as u64).next_multiple_of(PAGE));
+    }
     // SAFETY: as our caller promises.
     unsafe { next(address, bytes) }
 }

@@ -37,6 +37,7 @@ mod file;
 mod gem;
 mod gpu;
 mod handles;
+mod inside;
 #[cfg(not(test))]
 mod interpose;
 mod mappings;
