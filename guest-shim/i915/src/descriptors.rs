@@ -25,11 +25,10 @@ fn inode(file: BorrowedFd<'_>) -> Result<Inode> {
     Ok(Inode::of(&rustix::fs::fstat(file)?))
 }
 
-/// Whether a file that was just opened is the node, or another opening of a DRM file (`/proc/self/fd/...`).
-pub(crate) fn is_node(file: BorrowedFd<'_>) -> Result<bool> {
-    let inode = inode(file)?;
-    let named = shim().is_some_and(|shim| shim.node(inode).is_some());
-    Ok(named || world().file(inode).is_some() || World::parent_knows(inode))
+/// Whether a file that was just opened is a node, or another opening of a DRM file (`/proc/self/fd/...`).
+pub(crate) fn node(file: BorrowedFd<'_>) -> Result<Option<Node>> {
+    let stat = rustix::fs::fstat(file)?;
+    Ok(node_of(stat.st_dev, stat.st_ino))
 }
 
 /// What a file with this inode pretends to be.
@@ -37,15 +36,15 @@ pub(crate) fn node_of(device: u64, number: u64) -> Option<Node> {
     let inode = Inode::new(device, number);
     let named = shim().and_then(|shim| shim.node(inode));
     named.or_else(|| {
-        let known = world().has_files() && world().file(inode).is_some();
-        (known || World::parent_knows(inode)).then_some(Node::RENDER)
+        let known = if world().has_files() { world().file(inode) } else { None };
+        known.map(|file| file.node).or_else(|| World::parents(inode))
     })
 }
 
 /// A new DRM file.
-pub(crate) fn open_drm(close_on_exec: bool) -> Result<OwnedFd> {
+pub(crate) fn open_drm(node: Node, close_on_exec: bool) -> Result<OwnedFd> {
     let client = shim().ok_or(Errno::NODEV)?.connect()?;
-    let (file, own) = open(client, close_on_exec)?;
+    let (file, own) = open(client, node, close_on_exec)?;
     world().add_file(file.arena, file);
     Ok(own)
 }
@@ -68,11 +67,14 @@ pub(crate) fn call(number: i32, call: Call, at: UserPointer) -> Taken {
     match (call.kind(), call.number()) {
         (uapi::DRM, _) => match drm_file(number) {
             Some(file) => Taken::Yes(file.call(call, at).map(|()| 0)),
-            None if World::parent_knows(inode) => Taken::Yes(
-                reopen(inode)
-                    .and_then(|()| drm_file(number).ok_or(Errno::BADF)?.call(call, at).map(|()| 0)),
-            ),
-            None => Taken::No,
+            None => match World::parents(inode) {
+                Some(node) => Taken::Yes(
+                    reopen(inode, node)
+                        .and_then(|()| drm_file(number).ok_or(Errno::BADF))
+                        .and_then(|file| file.call(call, at).map(|()| 0)),
+                ),
+                None => Taken::No,
+            },
         },
         (uapi::SYNC_FILE, drm::SYNC_IOC_MERGE) => match Fence::of_file(file) {
             Ok(fence) => Taken::Yes(with(call, at, |args| merge(&fence, args)).map(|()| 0)),
@@ -162,9 +164,9 @@ fn descriptors_of(wanted: Inode) -> Result<Vec<i32>> {
 }
 
 /// A child of `fork` uses a DRM file of its parent's: it gets a connection of its own, behind the same descriptors.
-fn reopen(inode: Inode) -> Result<()> {
+fn reopen(inode: Inode, node: Node) -> Result<()> {
     let numbers = descriptors_of(inode)?;
-    let own = open_drm(true)?;
+    let own = open_drm(node, true)?;
     for number in numbers {
         // It takes the number over: nothing is dropped but what was there.
         let kept = rustix::io::fcntl_getfd(descriptor(number)?)?;

@@ -13,6 +13,7 @@ use crate::gpu::{Gpu, Result};
 use crate::handles::Handles;
 use crate::inside::Inside;
 use crate::params;
+use crate::paths::Node;
 use crate::query;
 use crate::state::State;
 use crate::syncobj::Syncobj;
@@ -32,6 +33,8 @@ const TIMESTAMP_BITS: u64 = (1 << 36) - 1;
 pub(crate) struct DrmFile {
     pub(crate) gpu: Arc<dyn Gpu>,
     pub(crate) arena: Inode,
+    /// What was opened.
+    pub(crate) node: Node,
     state: Mutex<State>,
     pub(crate) syncobjs: Mutex<Handles<Arc<Syncobj>>>,
 }
@@ -41,10 +44,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl DrmFile {
-    pub(crate) fn new(gpu: Arc<dyn Gpu>) -> Result<Self> {
+    pub(crate) fn new(gpu: Arc<dyn Gpu>, node: Node) -> Result<Self> {
         let arena = Inode::of(&rustix::fs::fstat(gpu.arena().0)?);
         let state = Mutex::new(State::new(&*gpu, arena)?);
-        Ok(Self { gpu, arena, state, syncobjs: Mutex::default() })
+        Ok(Self { gpu, arena, node, state, syncobjs: Mutex::default() })
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -220,8 +223,12 @@ fn capability(args: &mut Cap) -> Result<()> {
 }
 
 /// A new DRM file for a process, and its descriptor: a duplicate of the arena's.
-pub(crate) fn open(gpu: Arc<dyn Gpu>, close_on_exec: bool) -> Result<(Arc<DrmFile>, OwnedFd)> {
-    let file = Arc::new(DrmFile::new(gpu)?);
+pub(crate) fn open(
+    gpu: Arc<dyn Gpu>,
+    node: Node,
+    close_on_exec: bool,
+) -> Result<(Arc<DrmFile>, OwnedFd)> {
+    let file = Arc::new(DrmFile::new(gpu, node)?);
     let arena = file.gpu.arena().0;
     let own = rustix::io::fcntl_dupfd_cloexec(arena, 0)?;
     if !close_on_exec {

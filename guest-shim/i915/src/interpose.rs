@@ -89,16 +89,15 @@ fn opened(number: c_int, flags: c_int) -> c_int {
     };
     outcome(-1, || {
         let path_only = flags & libc::O_PATH != 0;
-        if path_only || !descriptors::is_node(descriptor(number)?)? {
-            return Ok(number);
-        }
+        let node = if path_only { None } else { descriptors::node(descriptor(number)?)? };
+        let Some(node) = node else { return Ok(number) };
         ONCE.call_once(|| {
             // SAFETY: the handler only adds to an atomic. Without memory for it, a child shares the connection.
             unsafe { libc::pthread_atfork(None, None, Some(forked)) };
         });
         // SAFETY: it was opened a moment ago, and nobody has seen it.
         unsafe { rustix::io::close(number) };
-        Ok(descriptors::open_drm(flags & libc::O_CLOEXEC != 0)?.into_raw_fd())
+        Ok(descriptors::open_drm(node, flags & libc::O_CLOEXEC != 0)?.into_raw_fd())
     })
 }
 

@@ -25,7 +25,7 @@ const PREFIXES: [&[u8]; 8] = [
     b"/sys/devices/pci0000:00/0000:00:02.0",
     b"/sys/bus/pci/devices",
     b"/sys/class/drm",
-    b"/sys/kernel/debug/dri",
+    b"/sys/kernel/debug",
     b"/sys/module/i915",
 ];
 
@@ -88,7 +88,9 @@ impl Shim {
     pub(crate) fn redirect(&self, path: &CStr) -> Option<CString> {
         let path = path.to_bytes();
         let ours = PREFIXES.iter().any(|prefix| {
-            path.strip_prefix(*prefix).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
+            // `..` leads out again.
+            let inside = |rest: &[u8]| !matches!(rest, [b'/', b'.', b'.'] | [b'/', b'.', b'.', b'/', ..]);
+            path.strip_prefix(*prefix).is_some_and(|rest| matches!(rest, [] | [b'/', ..]) && inside(rest))
         });
         if !ours {
             return None;
@@ -134,7 +136,7 @@ mod tests {
         assert_eq!(redirect("/dev/dri").as_deref(), Some("/run/x/dev/dri"));
         assert_eq!(redirect("/dev/dri/renderD128").as_deref(), Some("/run/x/dev/dri/renderD128"));
         for other in
-            ["/dev/driver", "/dev", "dev/dri", "/sys/dev/char/226:1", "/sys/dev/char/226:1280", ""]
+            ["/dev/driver", "/dev", "dev/dri", "/sys/dev/char/226:1", "/sys/dev/char/226:1280", "/dev/dri/..", ""]
         {
             assert_eq!(redirect(other), None, "{other}");
         }

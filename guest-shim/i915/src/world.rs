@@ -2,7 +2,7 @@
 //!
 //! The child shares the parent's descriptors and shared mappings, but it can use neither its connections nor its locks: a
 //! thread that is not there may hold them. So it begins with an empty world, and the parent's is never touched again except
-//! to recognize descriptors ([`World::parent_knows`]).
+//! to recognize descriptors ([`World::parents`]).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +14,7 @@ use rustix::fs::Stat;
 use crate::fence::Fence;
 use crate::file::DrmFile;
 use crate::mappings::Mappings;
+use crate::paths::Node;
 use crate::syncobj::Syncobj;
 
 /// Which file a descriptor is of.
@@ -115,12 +116,13 @@ impl World {
         self.files.write().unwrap_or_else(PoisonError::into_inner).remove(&inode)
     }
 
-    /// Whether this is a DRM file that the process had before it was forked.
-    pub(crate) fn parent_knows(inode: Inode) -> bool {
+    /// Whether this is a DRM file that the process had before it was forked: which node.
+    pub(crate) fn parents(inode: Inode) -> Option<Node> {
         let forks = FORKS.load(Ordering::Relaxed);
-        (0..forks).any(|forks| {
-            let files = Self::after(forks).files.try_read();
-            files.is_ok_and(|files| files.contains_key(&inode))
+        (0..forks).find_map(|forks| {
+            // A thread that is not there may hold the lock.
+            let files = Self::after(forks).files.try_read().ok()?;
+            files.get(&inode).map(|file| file.node)
         })
     }
 

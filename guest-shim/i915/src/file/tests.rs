@@ -7,7 +7,7 @@ use crate::fake::Fake;
 
 fn new() -> (Arc<Fake>, DrmFile) {
     let fake = Fake::new();
-    let file = DrmFile::new(fake.clone()).unwrap();
+    let file = DrmFile::new(fake.clone(), Node::RENDER).unwrap();
     (fake, file)
 }
 
