@@ -4,6 +4,7 @@
 //!  ROOT/dev/dri/{card0, renderD128}               names only: the preloaded library opens and describes them
 //!  ROOT/sys/dev/char/226:128 ─► ROOT/sys/devices/pci0000:00/0000:00:02.0/drm/renderD128
 //!  ROOT/sys/bus/pci/devices/0000:00:02.0 ─► ROOT/sys/devices/pci0000:00/0000:00:02.0
+//!  ROOT/sys/kernel/debug/dri/0, ROOT/sys/module/i915/parameters      for test programs
 //! ```
 //!
 //! Links are relative, so that a path resolved below `ROOT` is one below `/` once `ROOT` is taken off it. Files and their form
@@ -14,7 +15,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::string::String;
+use std::string::{String, ToString};
 
 use crate::wire::Device;
 
@@ -24,6 +25,13 @@ pub const SLOT: &str = "0000:00:02.0";
 pub const MAJOR: u32 = 226;
 /// The nodes, with their minor numbers.
 pub const NODES: [(&str, u32); 2] = [("card0", 0), ("renderD128", 128)];
+
+/// What test programs look for in `debugfs`. They write to some; nobody reads that.
+const DEBUG_FILES: [(&str, &str); 3] =
+    [("i915_gem_drop_caches", "0x0\n"), ("i915_wedged", "0\n"), ("clients", "")];
+/// Module parameters that test programs look for.
+const PARAMETERS: [(&str, &str); 4] =
+    [("enable_guc", "0\n"), ("enable_hangcheck", "Y\n"), ("reset", "3\n"), ("force_probe", "\n")];
 
 /// Display controller, VGA compatible.
 const CLASS: u32 = 0x03_0000;
@@ -41,6 +49,8 @@ pub fn make_tree(root: &Path, device: &Device) -> io::Result<()> {
     fs::create_dir_all(&pci)?;
     let numbers = root.join("sys/dev/char");
     fs::create_dir_all(&numbers)?;
+    let class = root.join("sys/class/drm");
+    fs::create_dir_all(&class)?;
     let bus = root.join("sys/bus/pci");
     for folder in ["devices", "drivers/i915"] {
         fs::create_dir_all(bus.join(folder))?;
@@ -86,7 +96,19 @@ pub fn make_tree(root: &Path, device: &Device) -> io::Result<()> {
         fs::write(folder.join("dev"), format!("{MAJOR}:{minor}\n"))?;
         symlink("../..", folder.join("device"))?;
         let target = format!("../../devices/pci0000:00/{SLOT}/drm/{name}");
-        symlink(target, numbers.join(format!("{MAJOR}:{minor}")))?;
+        symlink(&target, numbers.join(format!("{MAJOR}:{minor}")))?;
+        symlink(&target, class.join(name))?;
+        let debug = root.join("sys/kernel/debug/dri").join(minor.to_string());
+        fs::create_dir_all(&debug)?;
+        fs::write(debug.join("name"), format!("i915 dev={SLOT} unique={SLOT}\n"))?;
+        for (name, text) in DEBUG_FILES {
+            fs::write(debug.join(name), text)?;
+        }
+    }
+    let parameters = root.join("sys/module/i915/parameters");
+    fs::create_dir_all(&parameters)?;
+    for (name, text) in PARAMETERS {
+        fs::write(parameters.join(name), text)?;
     }
     Ok(())
 }
@@ -124,6 +146,8 @@ mod tests {
         let root = root.path().canonicalize().unwrap();
         let path = resolved.strip_prefix(root).unwrap();
         assert_eq!(path, Path::new("sys/devices/pci0000:00/0000:00:02.0"));
+        assert_eq!(read("sys/class/drm/card0/dev"), "226:0\n");
+        assert!(read("sys/kernel/debug/dri/0/name").starts_with("i915 "));
         let config = fs::read(resolved.join("config")).unwrap();
         assert_eq!(&config[..4], [0x86, 0x80, 0x12, 0x59]);
         let subsystem = resolved.join("subsystem").canonicalize().unwrap();

@@ -1,0 +1,83 @@
+//! Calls that every DRM driver has. Source: include/uapi/drm/drm.h, include/uapi/linux/sync_file.h.
+
+use super::layouts;
+
+pub(crate) const VERSION: u8 = 0x00;
+pub(crate) const GET_UNIQUE: u8 = 0x01;
+pub(crate) const GET_MAGIC: u8 = 0x02;
+pub(crate) const SET_VERSION: u8 = 0x07;
+pub(crate) const GEM_CLOSE: u8 = 0x09;
+pub(crate) const GET_CAP: u8 = 0x0c;
+pub(crate) const SET_CLIENT_CAP: u8 = 0x0d;
+pub(crate) const AUTH_MAGIC: u8 = 0x11;
+pub(crate) const SET_MASTER: u8 = 0x1e;
+pub(crate) const DROP_MASTER: u8 = 0x1f;
+pub(crate) const PRIME_HANDLE_TO_FD: u8 = 0x2d;
+pub(crate) const PRIME_FD_TO_HANDLE: u8 = 0x2e;
+pub(crate) const SYNCOBJ_CREATE: u8 = 0xbf;
+pub(crate) const SYNCOBJ_DESTROY: u8 = 0xc0;
+pub(crate) const SYNCOBJ_HANDLE_TO_FD: u8 = 0xc1;
+pub(crate) const SYNCOBJ_FD_TO_HANDLE: u8 = 0xc2;
+pub(crate) const SYNCOBJ_WAIT: u8 = 0xc3;
+pub(crate) const SYNCOBJ_RESET: u8 = 0xc4;
+pub(crate) const SYNCOBJ_SIGNAL: u8 = 0xc5;
+pub(crate) const SYNCOBJ_TIMELINE_WAIT: u8 = 0xca;
+pub(crate) const SYNCOBJ_QUERY: u8 = 0xcb;
+pub(crate) const SYNCOBJ_TRANSFER: u8 = 0xcc;
+pub(crate) const SYNCOBJ_TIMELINE_SIGNAL: u8 = 0xcd;
+
+pub(crate) const CAP_PRIME: u64 = 0x5;
+pub(crate) const CAP_TIMESTAMP_MONOTONIC: u64 = 0x6;
+pub(crate) const CAP_SYNCOBJ: u64 = 0x13;
+pub(crate) const CAP_SYNCOBJ_TIMELINE: u64 = 0x14;
+
+/// `O_CLOEXEC`, `O_RDWR`: the flags of an export.
+pub(crate) const PRIME_FLAGS: u32 = 0o2_000_000 | 0o2;
+
+pub(crate) const SYNCOBJ_CREATE_SIGNALED: u32 = 1;
+/// Import and export alike: it is about a sync file.
+pub(crate) const SYNCOBJ_AS_SYNC_FILE: u32 = 1;
+pub(crate) const SYNCOBJ_QUERY_LAST_SUBMITTED: u32 = 1;
+pub(crate) const WAIT_ALL: u32 = 1;
+pub(crate) const WAIT_FOR_SUBMIT: u32 = 1 << 1;
+pub(crate) const WAIT_AVAILABLE: u32 = 1 << 2;
+pub(crate) const WAIT_DEADLINE: u32 = 1 << 3;
+
+pub(crate) const SYNC_IOC_MERGE: u8 = 3;
+pub(crate) const SYNC_IOC_FILE_INFO: u8 = 4;
+
+layouts! {
+    Version {
+        major: i32, minor: i32, patch: i32, pad: u32,
+        name_bytes: u64, name: u64, date_bytes: u64, date: u64, text_bytes: u64, text: u64,
+    }
+    Unique { bytes: u64, text: u64 }
+    SetVersion { interface_major: i32, interface_minor: i32, driver_major: i32, driver_minor: i32 }
+    Magic { magic: u32 }
+    GemClose { handle: u32, pad: u32 }
+    Cap { capability: u64, value: u64 }
+    Prime { handle: u32, flags: u32, fd: i32 }
+    SyncobjCreate { handle: u32, flags: u32 }
+    SyncobjDestroy { handle: u32, pad: u32 }
+    SyncobjHandle { handle: u32, flags: u32, fd: i32, pad: u32 }
+    SyncobjTransfer { from: u32, to: u32, from_point: u64, to_point: u64, flags: u32, pad: u32 }
+    SyncobjWait {
+        handles: u64, deadline: i64, count: u32, flags: u32, first: u32, pad: u32,
+        hint: u64,
+    }
+    SyncobjTimelineWait {
+        handles: u64, points: u64, deadline: i64, count: u32, flags: u32, first: u32, pad: u32,
+        hint: u64,
+    }
+    SyncobjArray { handles: u64, count: u32, pad: u32 }
+    SyncobjTimelineArray { handles: u64, points: u64, count: u32, flags: u32 }
+
+    /// linux/sync_file.h
+    SyncMerge { name: [u8; 32], other: i32, fence: i32, flags: u32, pad: u32 }
+    SyncFileInfo {
+        name: [u8; 32], status: i32, flags: u32, count: u32, pad: u32, fences: u64,
+    }
+    SyncFenceInfo {
+        object: [u8; 32], driver: [u8; 32], status: i32, flags: u32, timestamp: u64,
+    }
+}
