@@ -440,6 +440,11 @@ pub(crate) struct ShimOptions {
     /// Without it: libvgate_i915.so beside the program, or in ../lib/vgate.
     #[arg(long, value_name = "FILE", env = "VGATE_SHIM_LIBRARY")]
     pub(crate) library: Option<PathBuf>,
+    /// How much to log, without --daemon
+    ///
+    /// One of off, error, warn, info, debug and trace.
+    #[arg(long, value_name = "LEVEL", env = "VGATE_LOG", default_value = "warn")]
+    pub(crate) log: LevelFilter,
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,

@@ -91,7 +91,10 @@ fn carry_out(command: Command) -> anyhow::Result<u8> {
             clap_complete::generate(shell, &mut Cli::command(), "vgate", &mut script);
             output::write(&script)?;
         }
-        Command::Shim(options) => return shim::shim(&options),
+        Command::Shim(options) => {
+            let _ = env_logger::Builder::new().filter_level(options.log).try_init();
+            return shim::shim(&options);
+        }
         Command::Decode(options) => decode::decode(&options)?,
         Command::Audit(options) => {
             if !audit::audit(&options)? {

@@ -50,7 +50,7 @@ pub use qmp::Qmp;
 pub use recorder::Recorder;
 pub use root::{Program, Root, Run, SHARED};
 pub use screen::{fingerprint, shows_what_was_printed};
-pub use vgate::{Vgate, nothing_was_refused};
+pub use vgate::{Vgate, executable, library, nothing_was_refused};
 
 use std::path::{Path, PathBuf};
 

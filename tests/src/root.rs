@@ -4,6 +4,7 @@
 //!  test ──spawns──► bwrap ── program of the root target/guest/mesa-RELEASE, read-only
 //!                              /run/programs   what tests/mesa builds
 //!                              /run/vgate      a folder of the host's, if one is shared: sockets, a library to preload
+//!                              /run/shim       vgate's socket and library, if it runs on vgate
 //!                              /dev /proc /tmp of its own; no network, no devices, no environment of the test's
 //! ```
 
@@ -24,6 +25,14 @@ pub const SHARED: &str = "/run/vgate";
 
 /// Where a program finds ours.
 const PROGRAMS: &str = "/run/programs";
+
+/// What stands in for the GPU's driver.
+const LIBRARY: &str = "libvgate_i915.so";
+
+/// Binds the folder that `vgate shim` made for its command, whose name only its environment tells.
+const SHIM: &str = r#"--bind "${VGATE_SHIM_SOCKET%/*}" /run/shim --ro-bind "$LIBRARY" /run/libvgate_i915.so
+    --setenv VGATE_SHIM_SOCKET "/run/shim/${VGATE_SHIM_SOCKET##*/}" --setenv VGATE_SHIM_ROOT /run/shim/root
+    --setenv LD_PRELOAD /run/libvgate_i915.so"#;
 
 /// A tree of a Debian release's files, in which its programs run.
 #[derive(Clone, Debug)]
@@ -61,6 +70,7 @@ impl Root {
             arguments: Vec::new(),
             variables: Vec::new(),
             binds: Vec::new(),
+            shim: None,
         }
     }
 
@@ -84,9 +94,20 @@ pub struct Program {
     arguments: Vec<OsString>,
     variables: Vec<[OsString; 3]>,
     binds: Vec<[OsString; 3]>,
+    /// `vgate` and the library, if it runs on them.
+    shim: Option<Shim>,
 }
 
 impl Program {
+    /// Runs it under `vgate shim`, on the software GPU.
+    ///
+    /// # Errors
+    /// If vgate or its library does not build.
+    pub fn on_vgate(mut self) -> Result<Self> {
+        self.shim = Some(Shim::build()?);
+        Ok(self)
+    }
+
     /// Adds arguments.
     pub fn args(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
@@ -108,6 +129,29 @@ impl Program {
     /// What starts it in its root. It ends with the thread that spawned it, and whatever it started does.
     pub fn command(&self) -> Command {
         let mut command = Command::new("bwrap");
+        self.confine(&mut command);
+        let Some(shim) = &self.shim else {
+            command.arg("--").arg(&self.program).args(&self.arguments);
+            return command;
+        };
+        let quote = |word: &OsStr| shlex::try_quote(&word.to_string_lossy()).map(String::from);
+        let words = |words: &mut dyn Iterator<Item = &OsStr>| -> String {
+            // Arguments of tests have no zeros.
+            words.filter_map(|word| quote(word).ok()).collect::<Vec<_>>().join(" ")
+        };
+        let confined = words(&mut command.get_args());
+        let program = std::iter::once(self.program.as_os_str());
+        let program = words(&mut program.chain(self.arguments.iter().map(OsString::as_os_str)));
+        // The library is for the program, not for what confines it.
+        let shim_words = SHIM.replace('\n', " ");
+        let script = format!("unset LD_PRELOAD; exec bwrap {confined} {shim_words} -- {program}");
+        let mut under = Command::new(&shim.vgate);
+        under.arg("shim").arg("--library").arg(&shim.library).env("LIBRARY", &shim.library);
+        under.args(["--", "sh", "-c", &script]);
+        under
+    }
+
+    fn confine(&self, command: &mut Command) {
         command
             .arg("--ro-bind")
             .args([self.root.as_os_str(), OsStr::new("/")])
@@ -120,8 +164,7 @@ impl Program {
             command.args(["--setenv", name, value]);
         }
         command.args(self.binds.iter().chain(&self.variables).flatten());
-        command.args(["--chdir", "/tmp", "--"]).arg(&self.program).args(&self.arguments);
-        command
+        command.args(["--chdir", "/tmp"]);
     }
 
     /// Runs it until it ends, or until `limit` has passed: it is killed then, with whatever it started. What it says is
@@ -146,6 +189,20 @@ impl Program {
         drop(process);
         let output = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
         Ok(Run { status, output, limit, log })
+    }
+}
+
+/// `vgate` and the library that stands in for the GPU's driver.
+#[derive(Clone, Debug)]
+struct Shim {
+    vgate: PathBuf,
+    library: PathBuf,
+}
+
+impl Shim {
+    /// As they are built for the tests.
+    fn build() -> Result<Self> {
+        Ok(Self { vgate: crate::vgate::executable()?, library: crate::library(LIBRARY)? })
     }
 }
 

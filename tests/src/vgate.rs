@@ -263,8 +263,8 @@ impl Attachment {
     }
 }
 
-/// The released `vgate`, built once a run: cargo does nothing if it is current.
-fn program() -> Result<&'static Path> {
+/// The released `vgate`, built once a run with its libraries: cargo does nothing if they are current.
+pub(crate) fn program() -> Result<&'static Path> {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     if let Some(path) = PROGRAM.get() {
         return Ok(path);
@@ -272,6 +272,7 @@ fn program() -> Result<&'static Path> {
     let target = target_folder()?;
     let output = Command::new(option_env!("CARGO").unwrap_or("cargo"))
         .args(["build", "--quiet", "--release", "--package", "vgate", "--bin", "vgate"])
+        .args(["--package", "guest-shim-i915", "--package", "guest-shim-c", "--lib"])
         .arg("--target-dir")
         .arg(&target)
         .current_dir(repository())
@@ -291,4 +292,22 @@ fn target_folder() -> Result<PathBuf> {
     let is_profile = |folder: &&Path| folder.ends_with("debug") || folder.ends_with("release");
     let target = own.ancestors().find(is_profile).and_then(Path::parent);
     Ok(target.context("this program lies in no target folder of cargo's")?.to_owned())
+}
+
+/// A library of vgate's, as it was built beside the program.
+///
+/// # Errors
+/// If it does not build.
+pub fn library(name: &str) -> Result<PathBuf> {
+    let library = program()?.with_file_name(name);
+    ensure!(library.exists(), "{} was not built", library.display());
+    Ok(library)
+}
+
+/// The released `vgate`.
+///
+/// # Errors
+/// If it does not build.
+pub fn executable() -> Result<PathBuf> {
+    Ok(program()?.to_owned())
 }

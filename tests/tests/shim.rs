@@ -1,0 +1,90 @@
+//! Programs on vgate with no virtual machine: the client library's examples, and unmodified Mesa over the library that stands in
+//! for its driver.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use vgate_tests::{Root, Vgate, library, repository};
+
+/// What any of these programs may take on a busy machine.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What Mesa calls a Kaby Lake GT2.
+const NAME: &str = "Intel(R) HD Graphics 630";
+
+const CONFIGURATION: &str = "
+control = \"{folder}/control\"
+[[shim]]
+name = \"desktop\"
+";
+
+#[test]
+fn the_examples_fill_a_buffer_in_rust_and_in_c() -> Result<()> {
+    let vgate = Vgate::start("shim-examples", CONFIGURATION, &["desktop.sock"])?;
+    let socket = vgate.path("desktop.sock");
+    let folder = tempfile::tempdir()?;
+    let (include, client) = (repository().join("guest-shim/c/include"), "libvgate_client.so");
+    let libraries = library(client)?.parent().context("a library lies nowhere")?.to_owned();
+    let program = folder.path().join("fill");
+    let compiled = Command::new("cc")
+        .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-I"])
+        .arg(include)
+        .arg(repository().join("guest-shim/c/examples/fill.c"))
+        .arg("-L")
+        .arg(&libraries)
+        .args(["-lvgate_client", "-o"])
+        .arg(&program)
+        .status()?;
+    ensure!(compiled.success(), "the example in C does not compile");
+    let in_c = Command::new(&program).arg(&socket).env("LD_LIBRARY_PATH", &libraries).output()?;
+    let in_rust = Command::new(option_env!("CARGO").unwrap_or("cargo"))
+        .args(["run", "--quiet", "--package", "guest-shim", "--features", "client"])
+        .args(["--example", "fill", "--"])
+        .arg(&socket)
+        .current_dir(repository())
+        .output()?;
+    for output in [in_c, in_rust] {
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        println!("{said}");
+        ensure!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        ensure!(said.contains("device 8086:5912") && said.contains("256 of 256"), "{said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn opengl_names_the_gpu_in_three_releases_of_mesa() -> Result<()> {
+    for release in Root::MESA {
+        let client = Root::mesa(release)?.gl_client()?.args(["info"]).on_vgate()?;
+        let output = client.run(&format!("shim-{release}-gl"), LIMIT)?.success()?;
+        println!("{release}: {output}");
+        let renderer = output.lines().find(|line| line.starts_with("renderer "));
+        ensure!(renderer.is_some_and(|line| line.contains(NAME)), "{release}: {output}");
+    }
+    Ok(())
+}
+
+#[test]
+fn eglinfo_names_the_gpu() -> Result<()> {
+    // Debian 12's names the driver only.
+    for (release, wanted) in [("12", "EGL driver name: iris"), ("13", NAME), ("forky", NAME)] {
+        let eglinfo = Root::mesa(release)?.program("eglinfo.x86_64-linux-gnu");
+        let run =
+            eglinfo.args(["-B"]).on_vgate()?.run(&format!("shim-{release}-eglinfo"), LIMIT)?;
+        ensure!(run.output.contains(wanted), "{release}: {}", run.output);
+    }
+    Ok(())
+}
+
+#[test]
+fn vulkan_names_the_gpu_in_three_releases_of_mesa() -> Result<()> {
+    for release in Root::MESA {
+        let info = Root::mesa(release)?.program("vulkaninfo").args(["--summary"]).on_vgate()?;
+        let output = info.run(&format!("shim-{release}-vulkaninfo"), LIMIT)?.success()?;
+        let device = output.lines().find(|line| line.contains("deviceName"));
+        println!("{release}: {}", device.unwrap_or("none").trim());
+        ensure!(device.is_some_and(|line| line.contains(NAME)), "{release}: {output}");
+    }
+    Ok(())
+}
