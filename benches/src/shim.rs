@@ -145,10 +145,8 @@ impl Rig {
     pub fn new(awake: Duration) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let socket: PathBuf = folder.path().join("shim");
-        let variables = [
-            (SOCKET, socket.display().to_string()),
-            (AWAKE, awake.as_micros().to_string()),
-        ];
+        let variables =
+            [(SOCKET, socket.display().to_string()), (AWAKE, awake.as_micros().to_string())];
         let daemon = Process::start(&variables, Stdio::piped(), Stdio::null())?;
         let begun = Instant::now();
         let client = loop {

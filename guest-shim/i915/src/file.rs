@@ -71,14 +71,12 @@ impl DrmFile {
         }
         let until = Instant::now() + GRACE;
         // Without a thread they end now.
-        let _ = thread::Builder::new()
-            .name("vgate-closing".into())
-            .spawn(move || {
-                let _inside = Inside::enter();
-                let ended = gpu.wait(&points, Some(until));
-                drop(gpu);
-                ended
-            });
+        let _ = thread::Builder::new().name("vgate-closing".into()).spawn(move || {
+            let _inside = Inside::enter();
+            let ended = gpu.wait(&points, Some(until));
+            drop(gpu);
+            ended
+        });
     }
 
     /// An `ioctl`.

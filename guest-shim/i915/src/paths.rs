@@ -89,8 +89,10 @@ impl Shim {
         let path = path.to_bytes();
         let ours = PREFIXES.iter().any(|prefix| {
             // `..` leads out again.
-            let inside = |rest: &[u8]| !matches!(rest, [b'/', b'.', b'.'] | [b'/', b'.', b'.', b'/', ..]);
-            path.strip_prefix(*prefix).is_some_and(|rest| matches!(rest, [] | [b'/', ..]) && inside(rest))
+            let inside =
+                |rest: &[u8]| !matches!(rest, [b'/', b'.', b'.'] | [b'/', b'.', b'.', b'/', ..]);
+            path.strip_prefix(*prefix)
+                .is_some_and(|rest| matches!(rest, [] | [b'/', ..]) && inside(rest))
         });
         if !ours {
             return None;
@@ -135,9 +137,15 @@ mod tests {
         };
         assert_eq!(redirect("/dev/dri").as_deref(), Some("/run/x/dev/dri"));
         assert_eq!(redirect("/dev/dri/renderD128").as_deref(), Some("/run/x/dev/dri/renderD128"));
-        for other in
-            ["/dev/driver", "/dev", "dev/dri", "/sys/dev/char/226:1", "/sys/dev/char/226:1280", "/dev/dri/..", ""]
-        {
+        for other in [
+            "/dev/driver",
+            "/dev",
+            "dev/dri",
+            "/sys/dev/char/226:1",
+            "/sys/dev/char/226:1280",
+            "/dev/dri/..",
+            "",
+        ] {
             assert_eq!(redirect(other), None, "{other}");
         }
         assert_eq!(shim.without_root(c"/run/x/sys/devices"), c"/sys/devices");

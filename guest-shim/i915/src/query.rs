@@ -124,6 +124,8 @@ fn region_blob() -> Vec<u8> {
         probed: bytes(memory.totalram),
         // It is not told to whom it doesn't belong; the whole is what i915 says then.
         unallocated: bytes(memory.totalram),
+        processor_probed: bytes(memory.totalram),
+        processor_unallocated: bytes(memory.totalram),
         ..MemoryRegion::default()
     };
     let mut blob = MemoryRegionsHead { count: 1, reserved: [0; 3] }.as_bytes().to_vec();

@@ -224,7 +224,10 @@ fn what_is_not_there_or_too_much_is_refused() {
         (Request::OpenSpace { space }, Fault::Name),
         (Request::CloseSpace { space: SpaceName(7) }, Fault::Name),
         (Request::OpenContext { context, space, engine: 0, priority: 0 }, Fault::Name),
-        (Request::OpenContext { context: ContextName(3), space, engine: 2, priority: 0 }, Fault::Range),
+        (
+            Request::OpenContext { context: ContextName(3), space, engine: 2, priority: 0 },
+            Fault::Range,
+        ),
         (Request::CloseContext { context: ContextName(7) }, Fault::Name),
         (Request::Submit { context, start: GOOD, fence, value: 1 }, Fault::Range),
         (Request::Await { context, fence, value: 1 }, Fault::Range),
@@ -268,8 +271,11 @@ fn requests() -> impl Strategy<Value = Request> {
             Request::OpenContext { context, space, engine, priority: 0 }
         }),
         context().prop_map(|context| Request::CloseContext { context }),
-        (context(), fence(), 0..6u64)
-            .prop_map(|(context, fence, value)| Request::Await { context, fence, value }),
+        (context(), fence(), 0..6u64).prop_map(|(context, fence, value)| Request::Await {
+            context,
+            fence,
+            value
+        }),
         (context(), start, fence(), 0..6u64).prop_map(|(context, start, fence, value)| {
             Request::Submit { context, start, fence, value }
         }),
