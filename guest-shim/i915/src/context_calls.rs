@@ -183,7 +183,7 @@ fn set(context: &mut Context, args: &ContextParam) -> Result<()> {
         i915::PARAM_PERSISTENCE => &mut context.persistent,
         i915::PARAM_PRIORITY => {
             let priority = args.value.cast_signed();
-            if args.size != 0 || priority.abs() > MOST_PRIORITY {
+            if args.size != 0 || !(-MOST_PRIORITY..=MOST_PRIORITY).contains(&priority) {
                 return Err(Errno::INVAL);
             }
             if priority > 0 && !is_root() {

@@ -82,7 +82,7 @@ impl DrmFile {
     /// An `ioctl`.
     pub(crate) fn call(&self, call: Call, at: UserPointer) -> Result<()> {
         match call.number() {
-            drm::VERSION => with(call, at, |args| version(args)),
+            drm::VERSION => with(call, at, version),
             drm::GET_UNIQUE => with(call, at, |args: &mut Unique| {
                 args.bytes = text(args.text, args.bytes, "")?;
                 Ok(())
@@ -98,8 +98,17 @@ impl DrmFile {
             }),
             // There is no display to be master of: whoever wants it has it.
             drm::AUTH_MAGIC | drm::SET_MASTER | drm::DROP_MASTER => Ok(()),
-            drm::GET_CAP => with(call, at, |args| capability(args)),
+            drm::GET_CAP => with(call, at, capability),
             drm::SET_CLIENT_CAP => Err(Errno::OPNOTSUPP),
+            // A display without anything: programs that look for screens find none.
+            drm::MODE_GETRESOURCES => with(call, at, |args: &mut ModeResources| {
+                *args = ModeResources::default();
+                Ok(())
+            }),
+            drm::MODE_GETPLANERESOURCES => with(call, at, |args: &mut ModePlanes| {
+                args.count = 0;
+                Ok(())
+            }),
             drm::GEM_CLOSE => with(call, at, |args: &mut GemClose| self.close_buffer(args.handle)),
             drm::PRIME_HANDLE_TO_FD => with(call, at, |args: &mut Prime| {
                 args.fd = self.export(args.handle, args.flags)?.into_raw_fd();

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use guest_shim::wire::ArenaOffset;
 use rustix::io::Errno;
 
 use crate::arena::PAGE;
@@ -32,7 +33,8 @@ impl DrmFile {
     }
 
     fn create_buffer(&self, bytes: u64) -> Result<(u32, u64)> {
-        if bytes == 0 {
+        // What is rounded up to nothing is nothing.
+        if bytes == 0 || bytes.checked_next_multiple_of(PAGE).is_none() {
             return Err(Errno::INVAL);
         }
         if bytes > MOST_BYTES {
@@ -129,16 +131,19 @@ impl DrmFile {
         }
         let mut state = self.state();
         let buffer = state.buffers.by_handle(args.handle)?;
-        if buffer.own.is_some() || buffer.from_user {
+        if buffer.from_user {
             return Err(Errno::NXIO);
         }
         check_range(args.offset, args.size, buffer.bytes)?;
-        let mut at = buffer.at;
-        at.0 += args.offset;
-        args.address = map(self.gpu.arena().0, at.0, args.size)?;
-        let bytes = args.size.next_multiple_of(PAGE);
-        let mapping = Mapping { bytes, arena: self.arena, at, access: READ_WRITE };
-        world().mappings().add(args.address, mapping);
+        let (file, start) = memory(&*self.gpu, buffer);
+        args.address = map(file, start + args.offset, args.size)?;
+        // Memory that is a buffer's own stays as long as anybody shows it.
+        if buffer.own.is_none() {
+            let at = ArenaOffset(start + args.offset);
+            let bytes = args.size.next_multiple_of(PAGE);
+            let mapping = Mapping { bytes, arena: self.arena, at, access: READ_WRITE };
+            world().mappings().add(args.address, mapping);
+        }
         Ok(())
     }
 

@@ -11,7 +11,6 @@
 
 #![expect(unsafe_code, reason = "the C library's interface")]
 #![expect(unreachable_pub, reason = "exported as symbols")]
-#![expect(clippy::missing_safety_doc, reason = "as the C library's documentation says")]
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_ulong, c_void};
 use std::os::fd::IntoRawFd;

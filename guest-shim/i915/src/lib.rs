@@ -23,6 +23,10 @@
 //! buffers.
 
 #![deny(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(dead_code, reason = "tests export no symbols, and some is there for these only")
+)]
 
 mod arena;
 mod buffers;

@@ -36,17 +36,17 @@ pub(crate) fn query(device: &Device, args: &Query) -> Result<()> {
 
 fn answer(device: &Device, item: &QueryItem) -> Result<i32> {
     match (item.id, item.flags) {
-        (1, 0) => fill::<TopologyInfo>(item, topology_blob(device), |_| true),
-        (2, 0) => fill(item, engine_blob(device), |head: &EngineInfoHead| *head == <_>::default()),
+        (1, 0) => fill::<TopologyInfo>(item, &topology_blob(device), |_| true),
+        (2, 0) => fill(item, &engine_blob(device), |head: &EngineInfoHead| *head == <_>::default()),
         // PERF_CONFIG's three kinds, HWCONFIG, GEOMETRY_SUBSLICES, GUC_SUBMISSION_VERSION: not on Gen9, or not here.
         (3, 1..=3) | (5..=7, _) => Err(Errno::NODEV),
-        (4, 0) => fill(item, region_blob(), |head: &MemoryRegionsHead| *head == <_>::default()),
+        (4, 0) => fill(item, &region_blob(), |head: &MemoryRegionsHead| *head == <_>::default()),
         _ => Err(Errno::INVAL),
     }
 }
 
 /// Says how long a blob is, or hands it out. What the application has put at its beginning must be as it should.
-fn fill<Head>(item: &QueryItem, blob: Vec<u8>, check: fn(&Head) -> bool) -> Result<i32>
+fn fill<Head>(item: &QueryItem, blob: &[u8], check: fn(&Head) -> bool) -> Result<i32>
 where
     Head: FromBytes + IntoBytes + Immutable + KnownLayout,
 {
@@ -62,7 +62,7 @@ where
     if !check(&head) {
         return Err(Errno::INVAL);
     }
-    UserPointer(item.data).write_bytes(&blob)?;
+    UserPointer(item.data).write_bytes(blob)?;
     Ok(length)
 }
 
@@ -124,6 +124,8 @@ fn region_blob() -> Vec<u8> {
         probed: bytes(memory.totalram),
         // It is not told to whom it doesn't belong; the whole is what i915 says then.
         unallocated: bytes(memory.totalram),
+        processor_probed: bytes(memory.totalram),
+        processor_unallocated: bytes(memory.totalram),
         ..MemoryRegion::default()
     };
     let mut blob = MemoryRegionsHead { count: 1, reserved: [0; 3] }.as_bytes().to_vec();

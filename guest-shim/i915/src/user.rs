@@ -1,7 +1,7 @@
 //! The application's memory, which its pointers may or may not name.
 //!
 //! A bad pointer is `EFAULT` for an `ioctl`, not a crash: so the kernel does the copying (`process_vm_readv` on ourselves), and
-//! nothing here is a dereference. Where a sandbox forbids that call, a pipe serves: `write` checks a pointer as well.
+//! nothing here is a dereference. Where a sandbox forbids that call, or it fails, a pipe serves: `write` checks a pointer as well.
 
 #![expect(unsafe_code, reason = "system calls that take an application's pointers")]
 
@@ -41,7 +41,7 @@ impl UserPointer {
         let remote = self.part(to.len());
         // SAFETY: `local` is a slice of ours that may be written; the kernel checks `remote`.
         let count = unsafe { libc::process_vm_readv(libc::getpid(), &local, 1, &remote, 1, 0) };
-        if all(count, to.len())? { Ok(()) } else { self.read_through_pipe(to) }
+        if all(count, to.len()) { Ok(()) } else { self.read_through_pipe(to) }
     }
 
     /// Copies to the application.
@@ -53,7 +53,7 @@ impl UserPointer {
         let remote = self.part(from.len());
         // SAFETY: `local` is only read; the kernel checks `remote`, which the application asked to have written.
         let count = unsafe { libc::process_vm_writev(libc::getpid(), &local, 1, &remote, 1, 0) };
-        if all(count, from.len())? { Ok(()) } else { self.write_through_pipe(from) }
+        if all(count, from.len()) { Ok(()) } else { self.write_through_pipe(from) }
     }
 
     pub(crate) fn read<T: FromBytes + IntoBytes>(self) -> Result<T> {
@@ -177,18 +177,10 @@ fn pipe() -> Result<(OwnedFd, OwnedFd)> {
     rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
 }
 
-/// Whether all was copied; `false` where the call is forbidden.
-fn all(count: isize, bytes: usize) -> Result<bool> {
-    if usize::try_from(count) == Ok(bytes) {
-        return Ok(true);
-    }
-    match count {
-        0.. => Err(Errno::FAULT),
-        _ => match last_error() {
-            Errno::PERM | Errno::NOSYS => Ok(false),
-            _ => Err(Errno::FAULT),
-        },
-    }
+/// Whether all was copied. If not, the pipe has the last word: memory that may only be written to is refused here, but no
+/// `ioctl` minds.
+fn all(count: isize, bytes: usize) -> bool {
+    usize::try_from(count) == Ok(bytes)
 }
 
 #[cfg(test)]

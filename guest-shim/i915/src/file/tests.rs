@@ -306,7 +306,8 @@ fn fences_come_with_a_batch_and_go_from_it() {
     fake.run();
     assert!(out.wait(None).unwrap());
     assert!(file.syncobj(signal).unwrap().find(0).unwrap().signaled());
-    fences[0].handle = 99;
+    let mut wrong = [ExecFence { handle: 99, flags: i915::FENCE_WAIT }];
+    (args.fences, args.fence_count) = (pointer(&mut wrong), 1);
     assert_eq!(file.execute(&mut args), Err(Errno::NOENT));
     let _ = out.into_file().unwrap().into_raw_fd();
 }

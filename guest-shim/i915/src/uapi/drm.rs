@@ -14,6 +14,8 @@ pub(crate) const SET_MASTER: u8 = 0x1e;
 pub(crate) const DROP_MASTER: u8 = 0x1f;
 pub(crate) const PRIME_HANDLE_TO_FD: u8 = 0x2d;
 pub(crate) const PRIME_FD_TO_HANDLE: u8 = 0x2e;
+pub(crate) const MODE_GETRESOURCES: u8 = 0xa0;
+pub(crate) const MODE_GETPLANERESOURCES: u8 = 0xb5;
 pub(crate) const SYNCOBJ_CREATE: u8 = 0xbf;
 pub(crate) const SYNCOBJ_DESTROY: u8 = 0xc0;
 pub(crate) const SYNCOBJ_HANDLE_TO_FD: u8 = 0xc1;
@@ -57,6 +59,8 @@ layouts! {
     GemClose { handle: u32, pad: u32 }
     Cap { capability: u64, value: u64 }
     Prime { handle: u32, flags: u32, fd: i32 }
+    ModeResources { lists: [u64; 4], counts: [u32; 4], sizes: [u32; 4] }
+    ModePlanes { list: u64, count: u32, pad: u32 }
     SyncobjCreate { handle: u32, flags: u32 }
     SyncobjDestroy { handle: u32, pad: u32 }
     SyncobjHandle { handle: u32, flags: u32, fd: i32, pad: u32 }

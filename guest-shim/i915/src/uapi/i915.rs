@@ -91,7 +91,7 @@ layouts! {
     }
     MemoryRegionsHead { count: u32, reserved: [u32; 3] }
     MemoryRegion {
-        region: Engine, reserved0: u32, probed: u64, unallocated: u64, reserved1: [u64; 8],
+        region: Engine, reserved0: u32, probed: u64, unallocated: u64, processor_probed: u64, processor_unallocated: u64, reserved1: [u64; 6],
     }
 }
 
