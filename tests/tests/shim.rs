@@ -1,10 +1,12 @@
 //! Programs on vgate with no virtual machine: the client library's examples, and unmodified Mesa over the library that stands in
 //! for its driver.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use vgate_tests::piglit::{self, Verdict};
 use vgate_tests::{Root, Vgate, library, repository};
 
 /// What any of these programs may take on a busy machine.
@@ -86,5 +88,41 @@ fn vulkan_names_the_gpu_in_three_releases_of_mesa() -> Result<()> {
         println!("{release}: {}", device.unwrap_or("none").trim());
         ensure!(device.is_some_and(|line| line.contains(NAME)), "{release}: {output}");
     }
+    Ok(())
+}
+
+#[test]
+fn kmscube_and_vkmark_run_to_the_end() -> Result<()> {
+    for release in Root::MESA {
+        let kmscube = Root::mesa(release)?.program("kmscube");
+        let kmscube =
+            kmscube.args(["-D", "/dev/dri/renderD128", "-O", "-v", "320x240", "-c", "5", "-N"]);
+        let run = kmscube.on_vgate()?.run(&format!("shim-{release}-kmscube"), LIMIT)?;
+        println!("{release}: {}", run.output);
+        run.success()?;
+    }
+    let vkmark = Root::mesa("13")?.program("vkmark").args(["--winsys", "headless"]);
+    let vkmark = vkmark.args(["-b", "vertex:duration=1", "-b", "clear:duration=1"]).on_vgate()?;
+    let output = vkmark.run("shim-13-vkmark", LIMIT)?.success()?;
+    println!("{output}");
+    ensure!(output.contains(NAME) && output.contains("vkmark Score"), "{output}");
+    Ok(())
+}
+
+#[test]
+fn piglit_programs_neither_crash_nor_hang() -> Result<()> {
+    let root = Root::mesa(piglit::RELEASE)?;
+    let (mut verdicts, mut bad) = (BTreeMap::new(), Vec::new());
+    for name in piglit::listed()? {
+        let run = piglit::program(&root, &name).on_vgate()?.run("shim-piglit", piglit::LIMIT)?;
+        let verdict = piglit::verdict(&run);
+        *verdicts.entry(format!("{verdict:?}")).or_insert(0) += 1;
+        if matches!(verdict, Verdict::Crash | Verdict::Hang) {
+            println!("{name}: {verdict:?}\n{}", run.output);
+            bad.push(name);
+        }
+    }
+    println!("{verdicts:?}");
+    ensure!(bad.is_empty(), "{bad:?}");
     Ok(())
 }
