@@ -299,3 +299,23 @@ fn operators_see_clients_and_send_them_away() {
     let gate = Point { fence: client.fence().unwrap(), value: 1 };
     assert_eq!(client.wait(&[gate], None), Err(ClientError::Gone));
 }
+
+#[test]
+fn a_client_that_only_looks_is_served_on() {
+    let world = World::new();
+    let client = world.client();
+    let context = client.open_context(space(&client), RENDER, 0).unwrap();
+    // Each has an answer that nobody waits for; there are more of them than the ring has places.
+    let refused: Vec<u8> =
+        [0x1100_0001, 0x2080, 0x1000, END].iter().flat_map(|d: &u32| d.to_le_bytes()).collect();
+    client.arena().write(ArenaOffset(BATCH), &refused).unwrap();
+    let begun = Instant::now();
+    for _ in 0..10_000 {
+        let point = client.submit(context, &[], GpuAddress(BATCH)).unwrap();
+        while !client.reached(point) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{point:?}");
+            std::thread::yield_now();
+        }
+    }
+    assert_eq!(client.refusals(), 10_000);
+}

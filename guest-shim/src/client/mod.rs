@@ -37,8 +37,6 @@ use crate::wire::{
     SpaceName, Submission, Token,
 };
 
-/// Nobody waits for the answer to a request with this token.
-const NOBODY: Token = Token(0);
 /// The fence that is reached from the start.
 const REACHED: FenceName = FenceName(0);
 /// Spaces and contexts that a client can name at a time.
@@ -315,11 +313,11 @@ impl Client {
         timeline.last = last + starts.len() as u64;
         for Point { fence, value } in waits.iter().filter(|point| !self.reached(**point)) {
             let request = Request::Await { context, fence: *fence, value: *value };
-            self.push(&mut outbox, NOBODY, request)?;
+            self.push(&mut outbox, Token::NOBODY, request)?;
         }
         for (start, value) in starts.iter().zip(last + 1..) {
             let request = Request::Submit { context, start: *start, fence, value };
-            self.push(&mut outbox, NOBODY, request)?;
+            self.push(&mut outbox, Token::NOBODY, request)?;
         }
         self.publish(&mut outbox);
         Ok(Point { fence, value: last + starts.len() as u64 })
@@ -446,7 +444,7 @@ impl Client {
     fn tell(&self, requests: &[Request]) -> Result<(), ClientError> {
         let mut outbox = self.outbox();
         for request in requests {
-            self.push(&mut outbox, NOBODY, *request)?;
+            self.push(&mut outbox, Token::NOBODY, *request)?;
         }
         self.publish(&mut outbox);
         Ok(())
@@ -470,6 +468,8 @@ impl Client {
 
     fn push(&self, outbox: &mut Outbox, token: Token, request: Request) -> Result<(), ClientError> {
         let entry = Submission { token, request }.encode();
+        // A mediator whose answers nobody takes takes no requests.
+        self.inbox.drain()?;
         loop {
             match outbox.ring.push(&entry) {
                 Ok(()) => return Ok(()),

@@ -36,6 +36,11 @@ pub struct ArenaOffset(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u32);
 
+impl Token {
+    /// Of requests whose answers nobody waits for.
+    pub const NOBODY: Self = Self(0);
+}
+
 /// What a client asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
@@ -114,7 +119,8 @@ pub enum Request {
         /// The value.
         value: u64,
     },
-    /// To be answered when a fence has reached a value: for who is going to sleep.
+    /// To be answered when a fence has reached a value: for who is going to sleep. With token 0 there is no answer, but the
+    /// bell is rung for a sleeper.
     Notify {
         /// Which fence.
         fence: FenceName,

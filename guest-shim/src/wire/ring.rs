@@ -116,7 +116,13 @@ impl<const N: usize> Producer<'_, N> {
         }
         self.published = self.tail;
         self.ring.tail.store(self.tail, Ordering::Release);
-        // Either the consumer sees the tail before it sleeps, or this sees that it sleeps.
+        self.must_ring()
+    }
+
+    /// Whether the peer sleeps, and the doorbell must be rung for what it finds elsewhere than in the ring.
+    #[must_use]
+    pub fn must_ring(&self) -> bool {
+        // Either the consumer sees what was stored before it sleeps, or this sees that it sleeps.
         fence(Ordering::SeqCst);
         self.ring.sleeping.load(Ordering::Relaxed) != 0
             && self.ring.sleeping.swap(0, Ordering::Relaxed) != 0

@@ -54,6 +54,8 @@ pub(super) struct Effects<W> {
     pub(super) jobs: Vec<Job<W>>,
     /// Batches that were refused or lost, each with its reason.
     pub(super) failed: Vec<Reason>,
+    /// Whether the client wants to be woken for a fence.
+    pub(super) wake: bool,
 }
 
 impl<W> Effects<W> {
@@ -64,6 +66,7 @@ impl<W> Effects<W> {
             kill: Vec::new(),
             jobs: Vec::new(),
             failed: Vec::new(),
+            wake: false,
         }
     }
 }
@@ -358,7 +361,11 @@ impl<W> Session<W> {
         fx: &mut Effects<W>,
     ) -> Result<(), Fault> {
         if self.fence(fence)? >= value {
-            fx.answers.push(Completion { token, answer: Answer::Reached });
+            tell_reached(token, fx);
+            return Ok(());
+        }
+        let asked = self.notices.get(&fence);
+        if token == Token::NOBODY && asked.is_some_and(|asked| asked.contains(&(value, token))) {
             return Ok(());
         }
         if self.notice_count >= self.bounds.notices {
@@ -386,7 +393,7 @@ impl<W> Session<W> {
             notices.retain(|(wanted, token)| {
                 let reached = *wanted <= value;
                 if reached {
-                    fx.answers.push(Completion { token: *token, answer: Answer::Reached });
+                    tell_reached(*token, fx);
                 }
                 !reached
             });
@@ -490,6 +497,15 @@ impl<W> Session<W> {
         let mut ready = self.set(mark.fence, mark.value, fx);
         ready.push(key);
         self.go_on(ready, fx);
+    }
+}
+
+/// A fence is reached that somebody asked for.
+fn tell_reached<W>(token: Token, fx: &mut Effects<W>) {
+    if token == Token::NOBODY {
+        fx.wake = true;
+    } else {
+        fx.answers.push(Completion { token, answer: Answer::Reached });
     }
 }
 

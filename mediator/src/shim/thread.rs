@@ -78,6 +78,8 @@ struct Lines<'m> {
     queues: Queues<'m>,
     /// Answers for which the ring had no room.
     backlog: VecDeque<Completion>,
+    /// A fence is reached for which the client sleeps.
+    wake: bool,
 }
 
 impl<W: Send + 'static> Client<W> {
@@ -93,6 +95,7 @@ impl<W: Send + 'static> Client<W> {
             answers: queues.completions.producer(),
             queues,
             backlog: VecDeque::new(),
+            wake: false,
         };
         let end = catch_unwind(AssertUnwindSafe(|| self.serve(memory, &mut lines)));
         let end = end.unwrap_or_else(|_| {
@@ -179,6 +182,7 @@ impl<W: Send + 'static> Client<W> {
                 word.store(value, std::sync::atomic::Ordering::Release);
             }
         }
+        lines.wake |= fx.wake;
         lines.backlog.extend(fx.answers);
         for why in &fx.failed {
             self.note(why, "a batch was refused or lost");
@@ -226,7 +230,8 @@ impl<W: Send + 'static> Client<W> {
                 }
             }
         }
-        if lines.answers.publish() {
+        let wake = std::mem::take(&mut lines.wake);
+        if lines.answers.publish() || wake && lines.answers.must_ring() {
             // It fails only when the bell rings already.
             let _ = rustix::io::write(&self.wires.bell, &1_u64.to_ne_bytes());
         }

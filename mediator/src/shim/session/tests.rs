@@ -215,6 +215,25 @@ fn fences_only_rise_and_wake_who_asked() {
 }
 
 #[test]
+fn who_wants_no_answer_is_woken_and_costs_one_place() {
+    let mut world = World::started();
+    let fence = FenceName(2);
+    let ask = |world: &mut World, value| {
+        let request = Request::Notify { fence, value };
+        world.session.handle(Submission { token: Token::NOBODY, request }, &mut world.fx);
+    };
+    for _ in 0..100 {
+        ask(&mut world, 5);
+    }
+    assert_eq!((world.session.notice_count, world.fx.wake), (1, false));
+    world.ask(Request::Signal { fence, value: 5 });
+    assert_eq!((world.answers(), world.fx.wake), (vec![], true));
+    world.fx.wake = false;
+    ask(&mut world, 5);
+    assert!(world.fx.wake, "at once");
+}
+
+#[test]
 fn what_is_not_there_or_too_much_is_refused() {
     let mut world = World::started();
     let (space, context, fence) = (SpaceName(1), ContextName(1), FenceName(FENCES as u32));
