@@ -93,14 +93,11 @@ fn vulkan_names_the_gpu_in_three_releases_of_mesa() -> Result<()> {
 
 #[test]
 fn kmscube_and_vkmark_run_to_the_end() -> Result<()> {
-    for release in Root::MESA {
-        let kmscube = Root::mesa(release)?.program("kmscube");
-        let kmscube =
-            kmscube.args(["-D", "/dev/dri/renderD128", "-O", "-v", "320x240", "-c", "5", "-N"]);
-        let run = kmscube.on_vgate()?.run(&format!("shim-{release}-kmscube"), LIMIT)?;
-        println!("{release}: {}", run.output);
-        run.success()?;
-    }
+    // Those of earlier releases draw on a monitor only.
+    let kmscube = Root::mesa("forky")?.program("kmscube").args(["-D", "/dev/dri/renderD128"]);
+    let kmscube = kmscube.args(["-O", "-v", "320x240", "-c", "5", "-N"]).on_vgate()?;
+    let output = kmscube.run("shim-kmscube", LIMIT)?.success()?;
+    ensure!(output.contains(NAME), "{output}");
     let vkmark = Root::mesa("13")?.program("vkmark").args(["--winsys", "headless"]);
     let vkmark = vkmark.args(["-b", "vertex:duration=1", "-b", "clear:duration=1"]).on_vgate()?;
     let output = vkmark.run("shim-13-vkmark", LIMIT)?.success()?;

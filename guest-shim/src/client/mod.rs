@@ -243,6 +243,8 @@ impl Client {
     /// Requests that nobody waited for and that were refused: each is a mistake of this process's.
     #[must_use]
     pub fn refusals(&self) -> u64 {
+        // When the mediator is gone, it refuses no more.
+        let _ = self.inbox.drain();
         self.inbox.refusals()
     }
 
