@@ -29,6 +29,7 @@
 pub mod conformance;
 mod cpio;
 mod guest;
+mod holdings;
 mod image;
 mod kernel_log;
 pub mod piglit;
@@ -42,6 +43,7 @@ mod screen;
 mod vgate;
 
 pub use guest::Guest;
+pub use holdings::Holdings;
 pub use image::{Image, igt_version};
 pub use kernel_log::complaints;
 pub use promises::Promise;

@@ -30,9 +30,9 @@ const PROGRAMS: &str = "/run/programs";
 const LIBRARY: &str = "libvgate_i915.so";
 
 /// Binds the folder that `vgate shim` made for its command, whose name only its environment tells.
-const SHIM: &str = r#"--bind "${VGATE_SHIM_SOCKET%/*}" /run/shim --ro-bind "$LIBRARY" /run/libvgate_i915.so
-    --setenv VGATE_SHIM_SOCKET "/run/shim/${VGATE_SHIM_SOCKET##*/}" --setenv VGATE_SHIM_ROOT /run/shim/root
-    --setenv LD_PRELOAD /run/libvgate_i915.so"#;
+const SHIM: &str = r#"--bind "${VGATE_SHIM_SOCKET%/*}" /run/shim --ro-bind "$VGATE_SHIM_ROOT" /run/shim-root
+    --ro-bind "$LIBRARY" /run/libvgate_i915.so --setenv LD_PRELOAD /run/libvgate_i915.so
+    --setenv VGATE_SHIM_SOCKET "/run/shim/${VGATE_SHIM_SOCKET##*/}" --setenv VGATE_SHIM_ROOT /run/shim-root"#;
 
 /// A tree of a Debian release's files, in which its programs run.
 #[derive(Clone, Debug)]
@@ -104,7 +104,16 @@ impl Program {
     /// # Errors
     /// If vgate or its library does not build.
     pub fn on_vgate(mut self) -> Result<Self> {
-        self.shim = Some(Shim::build()?);
+        self.shim = Some(Shim::build(None)?);
+        Ok(self)
+    }
+
+    /// The same, as a client of a daemon's.
+    ///
+    /// # Errors
+    /// As [`on_vgate`](Self::on_vgate).
+    pub fn on_daemon(mut self, socket: &Path) -> Result<Self> {
+        self.shim = Some(Shim::build(Some(socket.to_owned()))?);
         Ok(self)
     }
 
@@ -147,6 +156,9 @@ impl Program {
         let script = format!("unset LD_PRELOAD; exec bwrap {confined} {shim_words} -- {program}");
         let mut under = Command::new(&shim.vgate);
         under.arg("shim").arg("--library").arg(&shim.library).env("LIBRARY", &shim.library);
+        if let Some(daemon) = &shim.daemon {
+            under.arg("--daemon").arg(daemon);
+        }
         under.args(["--", "sh", "-c", &script]);
         under
     }
@@ -197,12 +209,15 @@ impl Program {
 struct Shim {
     vgate: PathBuf,
     library: PathBuf,
+    /// Its socket, if it is not to be one of the program's own.
+    daemon: Option<PathBuf>,
 }
 
 impl Shim {
     /// As they are built for the tests.
-    fn build() -> Result<Self> {
-        Ok(Self { vgate: crate::vgate::executable()?, library: crate::library(LIBRARY)? })
+    fn build(daemon: Option<PathBuf>) -> Result<Self> {
+        let (vgate, library) = (crate::vgate::executable()?, crate::library(LIBRARY)?);
+        Ok(Self { vgate, library, daemon })
     }
 }
 

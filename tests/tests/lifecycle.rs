@@ -1,39 +1,16 @@
 //! Guests come, restart and die; vgate serves on, and keeps nothing of them.
 
-use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use mediator::control::protocol::State;
-use vgate_tests::{Guest, Image, Qemu, Vgate, complaints, shows_what_was_printed};
+use vgate_tests::{Guest, Holdings, Image, Qemu, Vgate, complaints, shows_what_was_printed};
 
 /// How much more anonymous memory the daemon may have after a guest than before: allocators keep some.
 const SLACK_KIB: u64 = 4 << 10;
-
-/// What a process holds: open descriptors, memory mappings, and anonymous memory in KiB.
-#[derive(Debug)]
-struct Holdings {
-    descriptors: usize,
-    mappings: usize,
-    anonymous_kib: u64,
-}
-
-impl Holdings {
-    fn of(pid: u32) -> Result<Self> {
-        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-        let kib = line.and_then(|line| line.split_whitespace().next()).context("no RssAnon")?;
-        let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
-        Ok(Self {
-            descriptors: fs::read_dir(format!("/proc/{pid}/fd"))?.count(),
-            mappings: maps.lines().filter(|line| line.contains("memfd:")).count(),
-            anonymous_kib: kib.parse()?,
-        })
-    }
-}
 
 fn wait_until(vgate: &Vgate, vm: &str, state: &State) -> Result<()> {
     let end = Instant::now() + Duration::from_secs(10);

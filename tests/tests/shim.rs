@@ -2,12 +2,12 @@
 //! for its driver.
 
 use std::collections::BTreeMap;
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use vgate_tests::piglit::{self, Verdict};
-use vgate_tests::{Root, Vgate, library, repository};
+use vgate_tests::{Holdings, Program, Root, Vgate, library, repository};
 
 /// What any of these programs may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -121,5 +121,64 @@ fn piglit_programs_neither_crash_nor_hang() -> Result<()> {
     }
     println!("{verdicts:?}");
     ensure!(bad.is_empty(), "{bad:?}");
+    Ok(())
+}
+
+/// Programs at a time, and rounds of them.
+const PROGRAMS: usize = 10;
+const ROUNDS: u64 = 4;
+
+#[test]
+fn of_ten_programs_that_are_killed_at_any_moment_nothing_stays() -> Result<()> {
+    let vgate = Vgate::start("shim-killed", CONFIGURATION, &["desktop.sock"])?;
+    let socket = vgate.path("desktop.sock");
+    let draws = |frames: &str| -> Result<Program> {
+        let client = Root::mesa("13")?.gl_client()?;
+        client.args(["draws", "--frames", frames, "--draws", "100"]).on_daemon(&socket)
+    };
+    // One alone, so that what is made once is there.
+    draws("1")?.run("shim-killed-first", LIMIT)?.success()?;
+    nobody_is_left(&vgate)?;
+    let before = Holdings::of(vgate.pid())?;
+    for round in 0..ROUNDS {
+        let programs: Vec<_> = (0..PROGRAMS)
+            .map(|_| {
+                let mut command = draws("1000000")?.command();
+                command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+                Ok(command.spawn()?)
+            })
+            .collect::<Result<_>>()?;
+        let seed = u64::from(std::process::id()) + round;
+        for (n, mut program) in programs.into_iter().enumerate() {
+            // From when it starts until it draws.
+            let moment = (seed * 31 + n as u64 * 17) % 100;
+            std::thread::sleep(Duration::from_millis(moment));
+            // `vgate shim` is killed, and what it started ends with it, or is alone for a while.
+            program.kill()?;
+            program.wait()?;
+        }
+    }
+    nobody_is_left(&vgate)?;
+    let after = Holdings::of(vgate.pid())?;
+    println!("before {before:?}, after {after:?}");
+    ensure!(after.descriptors == before.descriptors && after.mappings == before.mappings, "left");
+    ensure!(after.shared_kib <= before.shared_kib, "shared memory is left");
+    draws("2")?.run("shim-killed-last", LIMIT)?.success()?;
+    vgate.stop()
+}
+
+/// Waits until the daemon has no clients.
+fn nobody_is_left(vgate: &Vgate) -> Result<()> {
+    let end = Instant::now() + LIMIT;
+    while vgate.command(&["ctl", "--control", "control", "list"])?.contains("desktop/") {
+        ensure!(
+            Instant::now() < end,
+            "clients are left:\n{}",
+            vgate.command(&["ctl", "--control", "control", "list"])?
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // Their threads are joined by and by.
+    std::thread::sleep(Duration::from_millis(1500));
     Ok(())
 }
