@@ -19,8 +19,9 @@ help: ## list the targets
 setup: ## get QEMU, a kernel and the host's packages, if missing
 	@scripts/setup
 
-build: ## build vgate
+build: ## build vgate, and the libraries of its shim
 	$(CARGO) build --release
+	$(CARGO) build --release --package guest-shim-i915 --package guest-shim-c --lib
 
 demo: setup build ## two guests on one GPU, DEMO_SECONDS=20
 	DEMO_SECONDS=$(DEMO_SECONDS) $(CARGO) run --quiet --release --package vgate-tests --bin demo

@@ -69,6 +69,11 @@ const MEASUREMENTS: &[Measurement] = &[
         run: micro::audit,
     },
     Measurement {
+        ids: &["shim-asleep", "shim-awake", "shim-each"],
+        what: "submissions of the shim's clients",
+        run: micro::shim,
+    },
+    Measurement {
         ids: &["memory-full"],
         what: "the daemon's memory with stand-ins that use all of their GPU",
         run: stand_ins::memory,
@@ -131,6 +136,8 @@ impl Row {
 }
 
 fn main() -> ExitCode {
+    // The shim's daemon and its echo are this program, started anew.
+    vgate_benches::shim::serve_if_asked();
     match run(&Options::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),

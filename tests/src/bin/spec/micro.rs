@@ -1,11 +1,12 @@
 //! What is measured inside this process: the virtual GPU's accesses, and submissions through a mediator.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use gpu_intel::audit::Audit;
 use vgate_benches::access::{Class, Rig};
 use vgate_benches::corpus;
+use vgate_benches::shim;
 use vgate_benches::submission;
 use vgate_tests::repository;
 
@@ -18,6 +19,8 @@ const ACCESS_ROUNDS: usize = 200;
 const SUBMISSIONS: usize = 400;
 /// How often each batch is judged for one median.
 const JUDGEMENTS: usize = 200;
+/// Batches of the shim that are submitted at once.
+const SHIM_BATCHES: usize = 32;
 /// Batches of more bytes are judged.
 const LARGE: u64 = 4096;
 
@@ -77,6 +80,36 @@ pub(crate) fn submissions() -> Result<Vec<Measured>> {
         Measured::new("submission-work", range(&lows(&work)).1, note(&work)),
         Measured::new("submission-to-silicon", range(&lows(&medians)).1, note(&medians)),
         Measured::new("submission-size", large / small, "work at 64 GiB to work at 16 MiB"),
+    ])
+}
+
+pub(crate) fn shim() -> Result<Vec<Measured>> {
+    let wake_ups = shim::PingPong::new()?;
+    let asleep = shim::Rig::new(Duration::ZERO)?;
+    let awake = shim::Rig::new(Duration::from_secs(1))?;
+    let [mut bare, mut ratios, mut looks, mut each] = [const { Vec::new() }; 4];
+    // They take turns: what else goes on meets all of them alike.
+    for _ in 0..crate::statistics::ROUNDS {
+        let micro = |round: &dyn Fn() -> Result<Duration>| -> Result<f64> {
+            let took = (0..SUBMISSIONS).map(|_| round()).collect::<Result<Vec<_>>>()?;
+            Ok(median(took.into_iter().map(|took| nanoseconds(took) / 1000.0).collect()))
+        };
+        let echo = micro(&|| wake_ups.round_trip())?;
+        ratios.push(micro(&|| asleep.sleeping())? / echo);
+        bare.push(echo);
+        looks.push(micro(&|| awake.looking())?);
+        let took = asleep.rounds(SUBMISSIONS as u64, SHIM_BATCHES)?;
+        each.push(nanoseconds(took) / 1000.0 / (SUBMISSIONS * SHIM_BATCHES) as f64);
+    }
+    let note = |what: &str, all: &[f64]| {
+        let (low, high) = range(all);
+        format!("{what}{} to {}", rounded(low), rounded(high))
+    };
+    let low = |all: &[f64]| range(all).0;
+    Ok(vec![
+        Measured::new("shim-asleep", low(&ratios), note("two bare wake-ups: µs ", &bare)),
+        Measured::new("shim-awake", low(&looks), note("", &looks)),
+        Measured::new("shim-each", low(&each), note("", &each)),
     ])
 }
 
