@@ -143,7 +143,8 @@ fn of_ten_programs_that_are_killed_at_any_moment_nothing_stays() -> Result<()> {
     for round in 0..ROUNDS {
         let programs: Vec<_> = (0..PROGRAMS)
             .map(|_| {
-                let mut command = draws("1000000")?.command();
+                // Endless for this test; but one that is left alone with no daemon comes to its end.
+                let mut command = draws("3000")?.command();
                 command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
                 Ok(command.spawn()?)
             })
@@ -159,12 +160,33 @@ fn of_ten_programs_that_are_killed_at_any_moment_nothing_stays() -> Result<()> {
         }
     }
     nobody_is_left(&vgate)?;
+    nothing_runs("gl-client")?;
     let after = Holdings::of(vgate.pid())?;
     println!("before {before:?}, after {after:?}");
     ensure!(after.descriptors == before.descriptors && after.mappings == before.mappings, "left");
     ensure!(after.shared_kib <= before.shared_kib, "shared memory is left");
     draws("2")?.run("shim-killed-last", LIMIT)?.success()?;
     vgate.stop()
+}
+
+/// Waits until no process of this name runs.
+fn nothing_runs(name: &str) -> Result<()> {
+    let end = Instant::now() + LIMIT;
+    let runs = || -> Result<bool> {
+        for entry in std::fs::read_dir("/proc")? {
+            // What is no process, or has just ended, has none.
+            let comm = std::fs::read_to_string(entry?.path().join("comm")).unwrap_or_default();
+            if comm.trim_end() == name {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    while runs()? {
+        ensure!(Instant::now() < end, "{name} still runs");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
 }
 
 /// Waits until the daemon has no clients.
