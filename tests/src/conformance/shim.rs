@@ -149,8 +149,11 @@ pub fn subtests() -> Result<Vec<String>> {
 /// If it can't be started.
 pub fn run(name: &str) -> Result<Outcome> {
     let Some((test, subtest)) = name.split_once('@') else { bail!("{name} is no TEST@SUBTEST") };
-    let program = Root::mesa(RELEASE)?.program(format!("{FOLDER}/{test}"));
-    let program = program.args(["--run-subtest", subtest]).on_vgate()?;
+    // IGT's messages among processes are larger than the kernel lets queues be.
+    let script = r#"echo 1000000 > /proc/sys/kernel/msgmnb; exec "$@""#;
+    let program = Root::mesa(RELEASE)?.program("sh").args(["-c", script, "sh"]);
+    let program = program.args([format!("{FOLDER}/{test}").as_str(), "--run-subtest", subtest]);
+    let program = program.on_vgate()?;
     let start = Instant::now();
     let Run { status, output, .. } = program.run("shim-igt", LIMIT)?;
     let end = match status.map(|status| status.code()) {
