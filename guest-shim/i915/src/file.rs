@@ -125,7 +125,9 @@ impl DrmFile {
                 UserPointer(args.value).write(&value)
             }),
             i915::SETPARAM => Ok(()),
-            i915::QUERY => with(call, at, |args| query::query(self.gpu.device(), args)),
+            i915::QUERY => {
+                with(call, at, |args| query::query(self.gpu.device(), self.gpu.arena().1, args))
+            }
             i915::REG_READ => with(call, at, |args| self.read_register(args)),
             i915::GET_RESET_STATS => with(call, at, |args| self.reset_stats(args)),
 

@@ -51,7 +51,9 @@ impl DrmFile {
         if args.flags != 0 {
             return Err(Errno::INVAL);
         }
+        let mut placed = false;
         each_extension(args.extensions, |name, body| match name {
+            0 if std::mem::replace(&mut placed, true) => Err(Errno::INVAL),
             0 => check_placements(body),
             // Protected content, and tables of memory types: not on Gen9.
             1 | 2 => Err(Errno::NODEV),

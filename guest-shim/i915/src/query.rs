@@ -14,8 +14,8 @@ use crate::user::UserPointer;
 
 const HAS_LOGICAL_INSTANCE: u64 = 1;
 
-/// Each item gets its length, or an error in its place.
-pub(crate) fn query(device: &Device, args: &Query) -> Result<()> {
+/// Each item gets its length, or an error in its place. `memory`: bytes of buffers that there may be.
+pub(crate) fn query(device: &Device, memory: u64, args: &Query) -> Result<()> {
     if args.flags != 0 {
         return Err(Errno::INVAL);
     }
@@ -25,7 +25,7 @@ pub(crate) fn query(device: &Device, args: &Query) -> Result<()> {
         if item.id == 0 {
             return Err(Errno::INVAL);
         }
-        let length = match answer(device, &item) {
+        let length = match answer(device, memory, &item) {
             Ok(length) => length,
             Err(error) => -error.raw_os_error(),
         };
@@ -34,13 +34,15 @@ pub(crate) fn query(device: &Device, args: &Query) -> Result<()> {
     Ok(())
 }
 
-fn answer(device: &Device, item: &QueryItem) -> Result<i32> {
+fn answer(device: &Device, memory: u64, item: &QueryItem) -> Result<i32> {
     match (item.id, item.flags) {
         (1, 0) => fill::<TopologyInfo>(item, &topology_blob(device), |_| true),
         (2, 0) => fill(item, &engine_blob(device), |head: &EngineInfoHead| *head == <_>::default()),
         // PERF_CONFIG's three kinds, HWCONFIG, GEOMETRY_SUBSLICES, GUC_SUBMISSION_VERSION: not on Gen9, or not here.
         (3, 1..=3) | (5..=7, _) => Err(Errno::NODEV),
-        (4, 0) => fill(item, &region_blob(), |head: &MemoryRegionsHead| *head == <_>::default()),
+        (4, 0) => {
+            fill(item, &region_blob(memory), |head: &MemoryRegionsHead| *head == <_>::default())
+        }
         _ => Err(Errno::INVAL),
     }
 }
@@ -54,11 +56,11 @@ where
     if item.length == 0 {
         return Ok(length);
     }
-    let head: Head = if item.length < length {
+    // An error that was left there is a great length to i915.
+    if item.length.cast_unsigned() < length.cast_unsigned() {
         return Err(Errno::INVAL);
-    } else {
-        UserPointer(item.data).read()?
-    };
+    }
+    let head: Head = UserPointer(item.data).read()?;
     if !check(&head) {
         return Err(Errno::INVAL);
     }
@@ -115,17 +117,17 @@ fn engine_blob(device: &Device) -> Vec<u8> {
     blob
 }
 
-/// One region: the system's memory.
-fn region_blob() -> Vec<u8> {
-    let memory = rustix::system::sysinfo();
-    let bytes = |units: u64| units.saturating_mul(memory.mem_unit.into());
+/// One region: the system's memory, as much of it as buffers may take.
+fn region_blob(memory: u64) -> Vec<u8> {
+    let system = rustix::system::sysinfo();
+    let memory = memory.min(system.totalram.saturating_mul(system.mem_unit.into()));
     let region = MemoryRegion {
         region: Engine { class: 0, instance: 0 },
-        probed: bytes(memory.totalram),
-        // It is not told to whom it doesn't belong; the whole is what i915 says then.
-        unallocated: bytes(memory.totalram),
-        processor_probed: bytes(memory.totalram),
-        processor_unallocated: bytes(memory.totalram),
+        probed: memory,
+        // How much is free i915 doesn't say of the system's memory.
+        unallocated: memory,
+        processor_probed: memory,
+        processor_unallocated: memory,
         ..MemoryRegion::default()
     };
     let mut blob = MemoryRegionsHead { count: 1, reserved: [0; 3] }.as_bytes().to_vec();
@@ -142,17 +144,25 @@ mod tests {
     fn a_blob_is_asked_for_twice() {
         let device = KABY_LAKE();
         let item = QueryItem { id: 1, ..QueryItem::default() };
-        let length = answer(&device, &item).unwrap();
+        let length = answer(&device, 1 << 30, &item).unwrap();
         assert_eq!(length, 16 + 1 + 3 + 12);
         let mut blob = vec![0_u8; length as usize];
         let data = blob.as_mut_ptr().expose_provenance() as u64;
-        assert_eq!(answer(&device, &QueryItem { length, data, ..item }), Ok(length));
+        assert_eq!(answer(&device, 1 << 30, &QueryItem { length, data, ..item }), Ok(length));
         assert_eq!(blob[16..], [1, 7, 0, 0, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(answer(&device, &QueryItem { length: 4, data, ..item }), Err(Errno::INVAL));
-        assert_eq!(answer(&device, &QueryItem { length, data: 8, ..item }), Err(Errno::FAULT));
-        assert_eq!(answer(&device, &QueryItem { flags: 1, ..item }), Err(Errno::INVAL));
-        assert_eq!(answer(&device, &QueryItem { id: 2, ..item }), Ok(16 + 4 * 56));
-        assert_eq!(answer(&device, &QueryItem { id: 4, ..item }), Ok(16 + 88));
-        assert_eq!(answer(&device, &QueryItem { id: 99, ..item }), Err(Errno::INVAL));
+        assert_eq!(
+            answer(&device, 1 << 30, &QueryItem { length: 4, data, ..item }),
+            Err(Errno::INVAL)
+        );
+        assert_eq!(
+            answer(&device, 1 << 30, &QueryItem { length, data: 8, ..item }),
+            Err(Errno::FAULT)
+        );
+        let failed = QueryItem { length: -14, data: 8, ..item };
+        assert_eq!(answer(&device, 1 << 30, &failed), Err(Errno::FAULT));
+        assert_eq!(answer(&device, 1 << 30, &QueryItem { flags: 1, ..item }), Err(Errno::INVAL));
+        assert_eq!(answer(&device, 1 << 30, &QueryItem { id: 2, ..item }), Ok(16 + 4 * 56));
+        assert_eq!(answer(&device, 1 << 30, &QueryItem { id: 4, ..item }), Ok(16 + 88));
+        assert_eq!(answer(&device, 1 << 30, &QueryItem { id: 99, ..item }), Err(Errno::INVAL));
     }
 }

@@ -14,6 +14,7 @@ mod outcome;
 mod report;
 mod results;
 mod runner;
+pub mod shim;
 mod suite;
 
 pub use outcome::{Outcome, Verdict};

@@ -24,6 +24,14 @@ pub enum Verdict {
     NotRun,
 }
 
+impl Verdict {
+    /// The one that is shown so.
+    pub fn named(name: &str) -> Option<Self> {
+        let ended = [Self::Pass, Self::Skip, Self::Fail, Self::Crash, Self::Timeout, Self::Wedged];
+        ended.into_iter().find(|verdict| verdict.to_string() == name)
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -80,23 +88,22 @@ impl Outcome {
         let end = lines.last().and_then(|line| line.strip_prefix("VGATE-RUN end "));
         let (end, took) = end.and_then(|end| end.rsplit_once(' ')).unwrap_or(("nothing", ""));
         let seconds = took.strip_suffix("ms").and_then(|ms| ms.parse::<f64>().ok());
-        let said = said(lines);
+        Self::new(end, &said(lines), seconds.unwrap_or_default() / 1000.0, complaints(lines))
+    }
+
+    /// From how a run ended (`exit STATUS`, `signal NUMBER`, `timeout`, `stuck`), and what it said.
+    pub fn new(end: &str, said: &[&str], seconds: f64, kernel: Vec<String>) -> Self {
         let (verdict, reason) = match end {
             SUCCESS => (Verdict::Pass, String::new()),
-            SKIP => (Verdict::Skip, skip_reason(&said)),
-            "timeout" => (Verdict::Timeout, timeout_reason(&said)),
+            SKIP => (Verdict::Skip, skip_reason(said)),
+            "timeout" => (Verdict::Timeout, timeout_reason(said)),
             "stuck" => (Verdict::Wedged, "it can't be killed".to_owned()),
-            _ if end.starts_with("signal") || crashed(&said) => {
-                (Verdict::Crash, crash_reason(&said).unwrap_or_else(|| end.to_owned()))
+            _ if end.starts_with("signal") || crashed(said) => {
+                (Verdict::Crash, crash_reason(said).unwrap_or_else(|| end.to_owned()))
             }
-            _ => (Verdict::Fail, fail_reason(&said).unwrap_or_else(|| end.to_owned())),
+            _ => (Verdict::Fail, fail_reason(said).unwrap_or_else(|| end.to_owned())),
         };
-        Self {
-            verdict,
-            reason: shortened(&reason),
-            seconds: seconds.unwrap_or_default() / 1000.0,
-            kernel: complaints(lines),
-        }
+        Self { verdict, reason: shortened(&reason), seconds, kernel }
     }
 }
 

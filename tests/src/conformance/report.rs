@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
-use super::{Outcome, Results, SUITE, Tally, Verdict};
+use super::{Outcome, Results, SUITE, Tally, Verdict, shim};
 
-/// A page of Markdown for the results of one or more modes.
-pub fn report(all: &[Results]) -> String {
+/// A page of Markdown for the results of one or more modes, and of those on the shim.
+pub fn report(all: &[Results], on_shim: &shim::List) -> String {
     let mut page = format!("{HEAD}\n{REMARKS}");
+    shim_section(&mut page, on_shim);
     for results in all {
         section(&mut page, results);
     }
@@ -38,6 +39,25 @@ reason. After each one that neither passed nor skipped the rest goes on in a new
 
 /// What a person found out about the failures.
 const REMARKS: &str = include_str!("../../conformance/remarks.md");
+
+const SHIM_HEAD: &str = "
+## On the shim
+
+Programs of the same IGT with no guest and no i915: the preloaded library answers them (`vgate shim`), and the software model
+executes what they submit. Each subtest and the reason of each that isn't a pass is in
+[tests/conformance/shim.txt](../tests/conformance/shim.txt), written by `make conformance ARGS=--shim`.
+
+| test | subtests | ran | pass | of those that ran | skip | not run |
+|---|--:|--:|--:|--:|--:|--:|
+";
+
+fn shim_section(page: &mut String, list: &shim::List) {
+    page.push_str(SHIM_HEAD);
+    for program in shim::PROGRAMS {
+        row(page, program, list.tally_of(program));
+    }
+    row(page, "**all**", list.tally());
+}
 
 fn section(page: &mut String, results: &Results) {
     let _ = write!(
@@ -104,7 +124,7 @@ fn remarks(outcome: &Outcome) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::{Mode, Outcome, Results, Verdict};
-    use super::report;
+    use super::{report, shim};
 
     #[test]
     fn a_reason_stays_in_its_cell() {
@@ -112,7 +132,7 @@ mod tests {
         let reason = "a | b\nc".to_owned();
         let outcome = Outcome { verdict: Verdict::Fail, reason, seconds: 1.25, kernel: vec![] };
         results.set("gem_busy", "busy", outcome);
-        let page = report(&[results]);
+        let page = report(&[results], &shim::List::default());
         assert!(page.contains("\n| busy | fail | 1.2 | a \\| b c |\n"), "{page}");
         assert!(page.contains("| [gem_busy](#gem_busy) | 1 | 1 | 0 | 0.0 % | 0 | 0 |"), "{page}");
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use vgate_tests::conformance::{
-    Mode, Outcome, Results, Runner, SUITE, Test, Verdict, matches, report,
+    Mode, Outcome, Results, Runner, SUITE, Test, Verdict, matches, report, shim,
 };
 use vgate_tests::{igt_version, repository};
 
@@ -42,6 +42,9 @@ struct Arguments {
     /// Where the results are, and go [default: the committed ones, tests/conformance/MODE.json]
     #[arg(long, value_name = "FILE")]
     results: Option<PathBuf>,
+    /// Run the list of those on the shim, with no guest: whole, or as the patterns say
+    #[arg(long, conflicts_with_all = ["mode", "limit", "stop_after", "again", "failed", "json", "results"])]
+    shim: bool,
     /// Run nothing; write docs/conformance.md from the results
     #[arg(long)]
     only_report: bool,
@@ -58,6 +61,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
+    if arguments.shim {
+        on_shim(&arguments.patterns)?;
+        return write_report();
+    }
     let path = arguments.results.clone().unwrap_or_else(|| arguments.mode.committed());
     if !arguments.only_report {
         let results =
@@ -71,12 +78,31 @@ fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
+/// Runs subtests on the shim, and keeps what came of each.
+fn on_shim(patterns: &[String]) -> Result<()> {
+    let mut list = shim::List::load()?;
+    let wanted = |name: &String| {
+        let means =
+            |pattern: &String| matches(pattern, name) || matches(&format!("{pattern}@*"), name);
+        patterns.is_empty() || patterns.iter().any(means)
+    };
+    for name in shim::subtests()?.iter().filter(|name| wanted(name)) {
+        let outcome = shim::run(name)?;
+        println!("{name}: {} in {:.1} s {}", outcome.verdict, outcome.seconds, outcome.reason);
+        list.set(name, outcome);
+        list.save()?;
+    }
+    eprintln!("conformance: {:?}", list.tally());
+    Ok(())
+}
+
 /// Writes the page from all modes' committed results.
 fn write_report() -> Result<()> {
     let all = Mode::ALL.iter().map(|mode| mode.committed()).filter(|path| path.exists());
     let all = all.map(|path| Results::load(&path)).collect::<Result<Vec<_>>>()?;
     let page = repository().join("docs/conformance.md");
-    std::fs::write(&page, report(&all)).with_context(|| page.display().to_string())?;
+    std::fs::write(&page, report(&all, &shim::List::load()?))
+        .with_context(|| page.display().to_string())?;
     eprintln!("conformance: wrote {}", page.display());
     Ok(())
 }
