@@ -32,7 +32,7 @@ const LIBRARY: &str = "libvgate_i915.so";
 /// Binds the folder that `vgate shim` made for its command, whose name only its environment tells. `/sys/kernel/debug` is there
 /// as on any machine: IGT takes it for mounted if what is above it is on another file system.
 const SHIM: &str = r#"--tmpfs /sys --dir /sys/kernel/debug
-    --bind "${VGATE_SHIM_SOCKET%/*}" /run/shim --ro-bind "$VGATE_SHIM_ROOT" /run/shim-root
+    --bind "${VGATE_SHIM_SOCKET%/*}" /run/shim --bind "$VGATE_SHIM_ROOT" /run/shim-root
     --ro-bind "$LIBRARY" /run/libvgate_i915.so --setenv LD_PRELOAD /run/libvgate_i915.so
     --setenv VGATE_SHIM_SOCKET "/run/shim/${VGATE_SHIM_SOCKET##*/}" --setenv VGATE_SHIM_ROOT /run/shim-root"#;
 
