@@ -432,7 +432,7 @@ pub(crate) struct ShimOptions {
     /// kaby-lake (kbl), skylake (skl), coffee-lake (cfl) or broxton (bxt).
     #[arg(long, value_name = "GPU", default_value_t, conflicts_with = "daemon")]
     pub(crate) gpu: Platform,
-    /// The socket of a daemon's [[shim]]
+    /// The socket of a shim that a daemon serves
     #[arg(long, value_name = "SOCKET", env = "VGATE_SHIM_SOCKET")]
     pub(crate) daemon: Option<PathBuf>,
     /// The library to preload
