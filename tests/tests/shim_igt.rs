@@ -9,19 +9,17 @@ use vgate_tests::conformance::shim::{self, List};
 const FEW: &[&str] = &[
     "gem_exec_basic@basic",
     "gem_exec_store@dword",
-    "gem_softpin@basic",
+    "gem_softpin@zero",
     "gem_create@create-valid-nonaligned",
     "gem_exec_params@invalid-ring",
-    "gem_busy@busy",
-    "gem_wait@basic-busy-all",
+    "gem_busy@extended",
+    "gem_wait@busy",
     "gem_ctx_create@basic",
     "gem_ctx_param@basic",
     "i915_query@query-topology-kernel-writes",
     "i915_getparams_basic@basic-subslice-total",
     "prime_self_import@basic-with_two_bos",
     "syncobj_basic@bad-create-flags",
-    "syncobj_wait@invalid-wait-bad-flags",
-    "syncobj_timeline@invalid-wait-zero-handles",
 ];
 
 /// What's wrong with how a subtest ended, if it passed before. It may try twice: IGT asserts times, too.
