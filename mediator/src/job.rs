@@ -30,6 +30,10 @@ pub struct SpaceRoot {
     pub entries: [u64; 4],
 }
 
+/// How urgent a context's jobs are among those of its VM: more is sooner. It is no claim on other VMs' time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Priority(pub i16);
+
 /// One piece of work. `W` is the vendor's unit of work: plain data.
 #[derive(Clone, Debug)]
 pub struct Job<W> {
@@ -41,6 +45,8 @@ pub struct Job<W> {
     pub space: SpaceRoot,
     /// The hardware context that it runs in.
     pub context: ContextKey,
+    /// Its context's.
+    pub priority: Priority,
     /// What is to be done.
     pub work: W,
 }

@@ -31,7 +31,7 @@ pub mod control;
 pub mod memory;
 pub mod transport;
 
-pub use job::{ContextKey, EngineId, Job, JobEnd, JobId, SpaceRoot, VmId};
+pub use job::{ContextKey, EngineId, Job, JobEnd, JobId, Priority, SpaceRoot, VmId};
 pub use mediator::{Mediator, ShutdownError, StartError, VmConfig};
 pub use memory::{GuestAddress, GuestRam};
 pub use saved::{MAX_STATE, RestoreError, SaveError, Saved};

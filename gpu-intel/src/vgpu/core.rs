@@ -6,7 +6,7 @@
 use std::io;
 use std::time::Duration;
 
-use mediator::{Effects, GuestRam, Job, JobId, Plug, Reason, SpaceRoot, Time, Vector};
+use mediator::{Effects, GuestRam, Job, JobId, Plug, Priority, Reason, SpaceRoot, Time, Vector};
 
 use super::config::VgpuConfig;
 use super::context::{self, ContextImage};
@@ -103,6 +103,7 @@ impl Core {
         let id = JobId(self.next_job);
         self.next_job += 1;
         fx.jobs.push(Job {
+            priority: Priority::default(),
             id,
             engine: engine.id(),
             space: image.space,

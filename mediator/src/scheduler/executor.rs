@@ -20,7 +20,8 @@ use super::recall::Recall;
 use super::{EngineCounters, Pinned, Recalled, Residency, Weight};
 use crate::vm::{Mail, MailboxSender};
 use crate::{
-    EngineId, Fence, Job, JobEnd, JobId, Outcome, Reason, Silicon, SiliconError, Ticket, Time, VmId,
+    EngineId, Fence, Job, JobEnd, JobId, Outcome, Priority, Reason, Silicon, SiliconError, Ticket,
+    Time, VmId,
 };
 
 /// What the time slices of the VMs that compete add up to; each has its part by weight.
@@ -77,7 +78,7 @@ enum Waiting<W: Send + 'static> {
     /// It has not been on silicon yet.
     New { job: Job<W>, queued: Time },
     /// It was preempted; silicon keeps the rest of it.
-    Kept { job: JobId, pin: Pinned<W>, used: Duration },
+    Kept { job: JobId, priority: Priority, pin: Pinned<W>, used: Duration },
 }
 
 impl<W: Send + 'static> Waiting<W> {
@@ -87,6 +88,13 @@ impl<W: Send + 'static> Waiting<W> {
             Self::Kept { job, .. } => *job,
         }
     }
+
+    fn priority(&self) -> Priority {
+        match self {
+            Self::New { job, .. } => job.priority,
+            Self::Kept { priority, .. } => *priority,
+        }
+    }
 }
 
 /// A job on silicon.
@@ -94,6 +102,7 @@ impl<W: Send + 'static> Waiting<W> {
 struct Slot<W: Send + 'static> {
     member: Arc<Member<W>>,
     job: JobId,
+    priority: Priority,
     pin: Option<Pinned<W>>,
     /// When it came to the scheduler; taken when it first runs.
     queued: Option<Time>,
@@ -173,7 +182,9 @@ impl<W: Send + 'static> Executor<W> {
             Order::Dismiss(vm) => self.dismiss(vm, now),
             Order::Submit { vm, job } => {
                 // A refusal means that the VM is gone: nobody is left to tell.
-                let _ = self.queue.push(vm, Waiting::New { job, queued: now }, now);
+                let priority = job.priority;
+                let _ =
+                    self.queue.push_ranked(vm, Waiting::New { job, queued: now }, priority, now);
             }
             Order::Cancel { vm, job } => self.cancel(vm, job, now),
             Order::Kill { vm, job } => self.kill(vm, job, now),
@@ -300,20 +311,28 @@ impl<W: Send + 'static> Executor<W> {
         for waiting in self.queue.clear(vm) {
             match waiting {
                 Waiting::New { job, .. } => recall.take(job),
-                Waiting::Kept { job, pin, .. } => match self.take_back(vm, job, &pin) {
-                    Ok(job) => recall.take(job),
-                    Err(end) => self.lose(vm, job, end),
-                },
+                Waiting::Kept { job, priority, pin, .. } => {
+                    match self.take_back(vm, job, priority, &pin) {
+                        Ok(job) => recall.take(job),
+                        Err(end) => self.lose(vm, job, end),
+                    }
+                }
             }
         }
         self.recalls.insert(vm, recall);
     }
 
     /// Takes a preempted job back from silicon.
-    fn take_back(&self, vm: VmId, id: JobId, pin: &Pinned<W>) -> Result<Job<W>, JobEnd> {
+    fn take_back(
+        &self,
+        vm: VmId,
+        id: JobId,
+        priority: Priority,
+        pin: &Pinned<W>,
+    ) -> Result<Job<W>, JobEnd> {
         let work = survive(|| self.silicon.take_back(self.engine, vm, id));
         let (space, context) = pin.name();
-        work.map(|work| Job { id, engine: self.engine, space, context, work })
+        work.map(|work| Job { id, engine: self.engine, space, context, priority, work })
             .map_err(|error| JobEnd::Fault(Reason::new("silicon/recall", error.to_string())))
     }
 
@@ -372,7 +391,7 @@ impl<W: Send + 'static> Executor<W> {
         let ticket = Ticket::new(member.vm, waiting.id(), move |fence| {
             fences(Order::Fence { generation, fence });
         });
-        let id = waiting.id();
+        let (id, priority) = (waiting.id(), waiting.priority());
         let (queued, used, started) = match waiting {
             Waiting::New { job, queued } => {
                 let pinned = member.residency.pin(job.space, job.context, self.engine);
@@ -398,6 +417,7 @@ impl<W: Send + 'static> Executor<W> {
         Slot {
             member,
             job: id,
+            priority,
             pin,
             queued,
             running: None,
@@ -442,13 +462,14 @@ impl<W: Send + 'static> Executor<W> {
                 slot.end = Some(recall_preempted(&*self.silicon, self.engine, vm, job));
             }
             Outcome::Preempted => {
-                if let Some(Slot { member, pin: Some(pin), used: before, .. }) =
+                if let Some(Slot { member, priority, pin: Some(pin), used: before, .. }) =
                     self.slots.remove(index)
                 {
                     if let Some(counters) = self.counters(&member) {
                         counters.preempted();
                     }
-                    self.keep(vm, job, pin, before.saturating_add(used), now);
+                    let used = before.saturating_add(used);
+                    self.keep(vm, Waiting::Kept { job, priority, pin, used }, now);
                 }
             }
         }
@@ -456,12 +477,14 @@ impl<W: Send + 'static> Executor<W> {
     }
 
     /// A preempted job waits for its next turn, or goes back to its VM.
-    fn keep(&mut self, vm: VmId, job: JobId, pin: Pinned<W>, used: Duration, now: Time) {
+    fn keep(&mut self, vm: VmId, kept: Waiting<W>, now: Time) {
+        let priority = kept.priority();
         if !self.recalls.contains_key(&vm) {
-            let _ = self.queue.push_front(vm, Waiting::Kept { job, pin, used }, now);
+            let _ = self.queue.push_front(vm, kept, priority, now);
             return;
         }
-        match (self.take_back(vm, job, &pin), self.recalls.get_mut(&vm)) {
+        let Waiting::Kept { job, pin, .. } = kept else { return };
+        match (self.take_back(vm, job, priority, &pin), self.recalls.get_mut(&vm)) {
             (Ok(job), Some(recall)) => recall.take(job),
             (Err(end), _) => self.lose(vm, job, end),
             (Ok(_), None) => {}

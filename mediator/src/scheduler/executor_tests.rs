@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::vm::{Mail, Mailbox};
-use crate::{ContextKey, GuestRam, NullSilicon, SpaceRoot};
+use crate::{ContextKey, GuestRam, NullSilicon, Priority, SpaceRoot};
 
 const ENGINE: EngineId = EngineId(0);
 const MS: Duration = Duration::from_millis(1);
@@ -63,6 +63,7 @@ impl Rig {
         self.next_job += 1;
         let id = JobId(self.next_job);
         let job = Job {
+            priority: Priority::default(),
             id,
             engine: ENGINE,
             space: SpaceRoot { levels: 4, entries: [space, 0, 0, 0] },

@@ -6,7 +6,7 @@
 //! * **No credit from idleness.** A VM that comes back starts where the others are, not where it left.
 //! * **No starvation.** Whoever has waited for [`PATIENCE`] goes first, whatever its weight; the longest waiting
 //!   first. Where running jobs are sliced, a runnable VM is so served within a second.
-//! * **Order.** Jobs of one VM leave in the order in which they came.
+//! * **Order.** Jobs of one VM leave by their priority, and with the same one in the order in which they came.
 //!
 //! Time used is known only when a job's fence is back, but the next job is chosen before. Until then each job that is
 //! out counts as long as its VM's jobs usually are.
@@ -16,7 +16,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::{Time, VmId};
+use crate::{Priority, Time, VmId};
 
 /// A waiting VM goes first after this long: half of what stock drivers are promised, the rest is for jobs that run.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
@@ -68,8 +68,8 @@ struct Standing<T> {
     usual: Duration,
     /// Jobs popped and not yet charged.
     out: u32,
-    /// Jobs in order.
-    waiting: VecDeque<T>,
+    /// Jobs in order: the most urgent ones first.
+    waiting: VecDeque<(Priority, T)>,
     /// Since when it has been runnable and not served.
     since: Time,
 }
@@ -127,13 +127,13 @@ impl<T> FairQueue<T> {
     }
 
     /// Takes `vm` out and returns what was waiting.
-    pub(crate) fn remove(&mut self, vm: VmId) -> VecDeque<T> {
-        self.vms.remove(&vm).map(|standing| standing.waiting).unwrap_or_default()
+    pub(crate) fn remove(&mut self, vm: VmId) -> Vec<T> {
+        self.vms.remove(&vm).map(|standing| items(standing.waiting)).unwrap_or_default()
     }
 
     /// Returns what was waiting of `vm`, which stays: what it used is not forgotten.
-    pub(crate) fn clear(&mut self, vm: VmId) -> VecDeque<T> {
-        let waiting = |standing: &mut Standing<T>| std::mem::take(&mut standing.waiting);
+    pub(crate) fn clear(&mut self, vm: VmId) -> Vec<T> {
+        let waiting = |standing: &mut Standing<T>| items(std::mem::take(&mut standing.waiting));
         self.vms.get_mut(&vm).map(waiting).unwrap_or_default()
     }
 
@@ -164,15 +164,37 @@ impl<T> FairQueue<T> {
     /// # Errors
     /// Gives the item back if the VM is not admitted.
     pub fn push(&mut self, vm: VmId, item: T, now: Time) -> Result<(), T> {
+        self.push_ranked(vm, item, Priority::default(), now)
+    }
+
+    /// Queues `item` behind those of `vm` that are as urgent.
+    ///
+    /// # Errors
+    /// Gives the item back if the VM is not admitted.
+    pub fn push_ranked(
+        &mut self,
+        vm: VmId,
+        item: T,
+        priority: Priority,
+        now: Time,
+    ) -> Result<(), T> {
         let Some(standing) = self.wake(vm, now) else { return Err(item) };
-        standing.waiting.push_back(item);
+        let place = standing.waiting.partition_point(|(other, _)| *other >= priority);
+        standing.waiting.insert(place, (priority, item));
         Ok(())
     }
 
-    /// Puts a job that was popped, and charged for what it used, back before the others of `vm`.
-    pub(crate) fn push_front(&mut self, vm: VmId, item: T, now: Time) -> Result<(), T> {
+    /// Puts a job that was popped, and charged for what it used, back before those of `vm` that are as urgent.
+    pub(crate) fn push_front(
+        &mut self,
+        vm: VmId,
+        item: T,
+        priority: Priority,
+        now: Time,
+    ) -> Result<(), T> {
         let Some(standing) = self.wake(vm, now) else { return Err(item) };
-        standing.waiting.push_front(item);
+        let place = standing.waiting.partition_point(|(other, _)| *other > priority);
+        standing.waiting.insert(place, (priority, item));
         standing.since = now;
         Ok(())
     }
@@ -204,7 +226,7 @@ impl<T> FairQueue<T> {
     pub fn pop(&mut self, now: Time) -> Option<(VmId, T)> {
         let vm = self.upcoming(now)?;
         let standing = self.vms.get_mut(&vm)?;
-        let item = standing.waiting.pop_front()?;
+        let (_, item) = standing.waiting.pop_front()?;
         standing.out = standing.out.saturating_add(1);
         standing.since = now;
         self.raise_floor();
@@ -234,9 +256,13 @@ impl<T> FairQueue<T> {
     /// Takes out the first waiting job of `vm` that `is_it`.
     pub(crate) fn take(&mut self, vm: VmId, is_it: impl Fn(&T) -> bool) -> Option<T> {
         let waiting = &mut self.vms.get_mut(&vm)?.waiting;
-        let index = waiting.iter().position(is_it)?;
-        waiting.remove(index)
+        let index = waiting.iter().position(|(_, item)| is_it(item))?;
+        waiting.remove(index).map(|(_, item)| item)
     }
+}
+
+fn items<T>(waiting: VecDeque<(Priority, T)>) -> Vec<T> {
+    waiting.into_iter().map(|(_, item)| item).collect()
 }
 
 #[cfg(test)]
@@ -428,7 +454,7 @@ mod tests {
         queue.push(VmId(0), 'b', Time(0)).unwrap();
         let (vm, job) = queue.pop(Time(0)).unwrap();
         queue.charge(vm, MS);
-        queue.push_front(vm, job, Time(0)).unwrap();
+        queue.push_front(vm, job, Priority::default(), Time(0)).unwrap();
         assert_eq!(queue.pop(Time(0)), Some((VmId(0), 'a')));
         assert_eq!(queue.take(VmId(0), |&job| job == 'b'), Some('b'));
         assert_eq!(queue.pop(Time(0)), None);
@@ -439,5 +465,30 @@ mod tests {
         assert_eq!(Weight::new(0), None);
         assert_eq!(Weight::new(1001), None);
         assert_eq!(Weight::new(1000), Some(Weight::GREATEST));
+    }
+
+    #[test]
+    fn urgent_jobs_of_a_vm_go_first_and_take_nothing_from_others() {
+        let mut queue = FairQueue::new();
+        for vm in 0..2 {
+            queue.admit(VmId(vm), weight(100));
+        }
+        for (item, priority) in [('a', 0), ('b', -5), ('c', 7), ('d', 0), ('e', 7)] {
+            queue.push_ranked(VmId(0), item, Priority(priority), Time(0)).unwrap();
+        }
+        for item in ['x', 'y'] {
+            queue.push(VmId(1), item, Time(0)).unwrap();
+        }
+        let mut order = String::new();
+        while let Some((vm, item)) = queue.pop(Time(0)) {
+            order.push(item);
+            queue.charge(vm, MS);
+            if order == "cx" {
+                // It was preempted: before its equals, behind none but the more urgent.
+                queue.push_front(VmId(0), 'C', Priority(7), Time(0)).unwrap();
+            }
+        }
+        assert_eq!(order.replace(['x', 'y'], ""), "cCeadb");
+        assert_eq!(order.find('y'), Some(3), "{order}: turns are by time, not by priority");
     }
 }

@@ -20,7 +20,7 @@ use guest_shim::wire::{
 use super::ClientGpu;
 use super::layout::Layout;
 use crate::memory::PAGE;
-use crate::{ContextKey, EngineId, Job, JobEnd, JobId, Reason, SpaceRoot};
+use crate::{ContextKey, EngineId, Job, JobEnd, JobId, Priority, Reason, SpaceRoot};
 
 /// What one client may have.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +103,7 @@ struct Space {
 struct Context {
     space: SpaceRoot,
     engine: EngineId,
+    priority: Priority,
     /// For the next batch.
     awaits: Vec<(FenceName, u64)>,
     queue: VecDeque<Queued>,
@@ -181,8 +182,8 @@ impl<W> Session<W> {
                 self.bind(space, at, arena, bytes, read_only)
             }
             Request::Unbind { space, at, bytes } => self.unbind(space, at, bytes),
-            Request::OpenContext { context, space, engine, priority: _ } => {
-                self.open_context(context, space, engine)
+            Request::OpenContext { context, space, engine, priority } => {
+                self.open_context(context, space, engine, Priority(priority))
             }
             Request::CloseContext { context } => self.close_context(context, fx),
             Request::Await { context, fence, value } => self.hold(context, fence, value),
@@ -263,6 +264,7 @@ impl<W> Session<W> {
         name: ContextName,
         space: SpaceName,
         engine: u16,
+        priority: Priority,
     ) -> Result<(), Fault> {
         let space = self.space(space)?;
         if self.contexts.contains_key(&name) {
@@ -283,6 +285,7 @@ impl<W> Session<W> {
         let context = Context {
             space,
             engine,
+            priority,
             awaits: Vec::new(),
             queue: VecDeque::new(),
             out: VecDeque::new(),
@@ -442,8 +445,8 @@ impl<W> Session<W> {
                 Ok(work) => {
                     self.next_job += 1;
                     let job = JobId(self.next_job);
-                    let (space, engine) = (context.space, context.engine);
-                    fx.jobs.push(Job { id: job, engine, space, context: key, work });
+                    let Context { space, engine, priority, .. } = *context;
+                    fx.jobs.push(Job { id: job, engine, space, context: key, priority, work });
                     context.queue.pop_front();
                     context.out.push_back(Out { job, end });
                     self.out.insert(job, key);

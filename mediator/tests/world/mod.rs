@@ -79,6 +79,7 @@ impl Toy {
         self.next += 1;
         self.out.push(JobId(self.next));
         fx.jobs.push(Job {
+            priority: mediator::Priority::default(),
             id: JobId(self.next),
             engine: EngineId(0),
             space: SpaceRoot { levels: 4, entries: [0x1000, 0, 0, 0] },
