@@ -19,7 +19,6 @@ mod mediator;
 mod saved;
 mod scan_out;
 mod scheduler;
-mod shim;
 mod silicon;
 mod socket;
 mod time;
@@ -29,6 +28,7 @@ mod vm;
 
 pub mod control;
 pub mod memory;
+pub mod shim;
 pub mod transport;
 
 pub use job::{ContextKey, EngineId, Job, JobEnd, JobId, Priority, SpaceRoot, VmId};

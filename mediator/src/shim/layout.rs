@@ -16,20 +16,22 @@ use crate::memory::PAGE;
 const BUFFERS: u64 = 1 << 40;
 const END: u64 = 1 << 44;
 /// Where tables begin.
-pub(super) const TABLES: u64 = 1 << 45;
+pub const TABLES: u64 = 1 << 45;
 /// Bytes for tables: sparse; what is used counts.
 pub(super) const TABLE_BYTES: u64 = 1 << 30;
 
 /// What a client may bind.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub struct Layout {
     arena: u64,
     /// Bytes by place.
     buffers: BTreeMap<u64, u64>,
 }
 
 impl Layout {
-    pub(super) fn new(arena: u64) -> Self {
+    /// An arena of so many bytes, and no buffers.
+    #[must_use]
+    pub fn new(arena: u64) -> Self {
         Self { arena, buffers: BTreeMap::new() }
     }
 

@@ -19,6 +19,8 @@ mod session;
 mod thread;
 
 pub use client_gpu::{ClientGpu, ClientSetup};
+pub use layout::{Layout, TABLES};
 pub use server::ShimConfig;
+pub use session::{Bounds, Effects, Session};
 
 pub(crate) use server::{Handles, ShimServer};

@@ -11,6 +11,7 @@
 //! are over, refused ones among them.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 
 use guest_shim::wire::{
     Answer, ArenaOffset, Completion, ContextName, Fault, FenceName, GpuAddress, Request, SpaceName,
@@ -24,15 +25,17 @@ use crate::{ContextKey, EngineId, Job, JobEnd, JobId, Priority, Reason, SpaceRoo
 
 /// What one client may have.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    pub(super) spaces: usize,
-    pub(super) contexts: usize,
+pub struct Bounds {
+    /// Spaces.
+    pub spaces: usize,
+    /// Contexts.
+    pub contexts: usize,
     /// Batches that wait for a fence or for earlier ones. With more, the client waits.
-    pub(super) queued: usize,
+    pub queued: usize,
     /// Answers that wait for a fence.
-    pub(super) notices: usize,
+    pub notices: usize,
     /// Fences that one batch waits for.
-    pub(super) awaited: usize,
+    pub awaited: usize,
 }
 
 impl Default for Bounds {
@@ -43,23 +46,25 @@ impl Default for Bounds {
 
 /// What a session wants done, in this order.
 #[derive(Debug)]
-pub(super) struct Effects<W> {
+pub struct Effects<W> {
     /// Values for the client's words.
-    pub(super) fences: Vec<(FenceName, u64)>,
+    pub fences: Vec<(FenceName, u64)>,
     /// For the completion ring.
-    pub(super) answers: Vec<Completion>,
+    pub answers: Vec<Completion>,
     /// Jobs that nobody wants any more. Their ends are awaited.
-    pub(super) kill: Vec<(JobId, EngineId)>,
+    pub kill: Vec<(JobId, EngineId)>,
     /// Jobs for the executors.
-    pub(super) jobs: Vec<Job<W>>,
+    pub jobs: Vec<Job<W>>,
     /// Batches that were refused or lost, each with its reason.
-    pub(super) failed: Vec<Reason>,
+    pub failed: Vec<Reason>,
     /// Whether the client wants to be woken for a fence.
-    pub(super) wake: bool,
+    pub wake: bool,
 }
 
 impl<W> Effects<W> {
-    pub(super) fn new() -> Self {
+    /// Nothing.
+    #[must_use]
+    pub fn new() -> Self {
         Self {
             fences: Vec::new(),
             answers: Vec::new(),
@@ -71,8 +76,14 @@ impl<W> Effects<W> {
     }
 }
 
+impl<W> Default for Effects<W> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// A client's spaces, contexts, fences and batches.
-pub(super) struct Session<W> {
+pub struct Session<W> {
     gpu: Box<dyn ClientGpu<W>>,
     pub(super) layout: Layout,
     bounds: Bounds,
@@ -137,7 +148,9 @@ struct Mark {
 }
 
 impl<W> Session<W> {
-    pub(super) fn new(
+    /// What a new client has: nothing but so many engines and fences, and the `layout`'s memory.
+    #[must_use]
+    pub fn new(
         gpu: Box<dyn ClientGpu<W>>,
         layout: Layout,
         bounds: Bounds,
@@ -163,17 +176,20 @@ impl<W> Session<W> {
         }
     }
 
-    pub(super) fn gpu(&self) -> &dyn ClientGpu<W> {
+    /// The vendor's part.
+    #[must_use]
+    pub fn gpu(&self) -> &dyn ClientGpu<W> {
         &*self.gpu
     }
 
     /// Whether another batch may come.
-    pub(super) fn has_room(&self) -> bool {
+    #[must_use]
+    pub fn has_room(&self) -> bool {
         self.queued < self.bounds.queued
     }
 
     /// Does what a client asks for.
-    pub(super) fn handle(&mut self, submission: Submission, fx: &mut Effects<W>) {
+    pub fn handle(&mut self, submission: Submission, fx: &mut Effects<W>) {
         let Submission { token, request } = submission;
         let done = match request {
             Request::OpenSpace { space } => self.open_space(space),
@@ -487,7 +503,7 @@ impl<W> Session<W> {
     }
 
     /// A job ended.
-    pub(super) fn ended(&mut self, job: JobId, end: JobEnd, fx: &mut Effects<W>) {
+    pub fn ended(&mut self, job: JobId, end: JobEnd, fx: &mut Effects<W>) {
         let Some(key) = self.out.remove(&job) else { return };
         let Some(context) = self.live_contexts.get_mut(&key) else { return };
         let Some(place) = context.out.iter().position(|out| out.job == job) else { return };
@@ -509,6 +525,16 @@ fn tell_reached<W>(token: Token, fx: &mut Effects<W>) {
         fx.wake = true;
     } else {
         fx.answers.push(Completion { token, answer: Answer::Reached });
+    }
+}
+
+impl<W> fmt::Debug for Session<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("spaces", &self.live_spaces.len())
+            .field("contexts", &self.live_contexts.len())
+            .field("out", &self.out.len())
+            .finish_non_exhaustive()
     }
 }
 
