@@ -8,7 +8,7 @@
 //! ```
 //!
 //! What a client has of the host's memory, it has from here: the arena and the buffers are files that the daemon made. Where
-//! they lie in the client's own "physical" memory, the silicon's view, is in [`layout`]. Page tables lie there too, in a part
+//! they lie in the client's own "physical" memory, the silicon's view, is in `layout.rs`. Page tables lie there too, in a part
 //! that no client can name: an address that a client binds is checked against what it has, so tables are right by
 //! construction.
 
