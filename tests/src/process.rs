@@ -1,11 +1,30 @@
 //! A child process that never outlives the test.
 
 use std::ffi::OsStr;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
+
+/// Builds packages of this repository's; cargo does nothing if they are current.
+///
+/// # Errors
+/// With what cargo says, if they do not build.
+pub(crate) fn cargo_build(arguments: &[&str], target: &Path) -> Result<()> {
+    let output = Command::new(option_env!("CARGO").unwrap_or("cargo"))
+        .args(["build", "--quiet"])
+        .args(arguments)
+        .arg("--target-dir")
+        .arg(target)
+        .current_dir(crate::repository())
+        .output()
+        .context("running cargo")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "cargo build {} fails:\n{said}", arguments.join(" "));
+    Ok(())
+}
 
 /// A child, killed when dropped, and by the kernel when the thread that started it ends.
 #[derive(Debug)]

@@ -15,10 +15,10 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
-use crate::process::Process;
-use crate::{guest_folder, repository};
+use crate::guest_folder;
+use crate::process::{Process, cargo_build};
 
 /// Where a program finds the folder that it shares with the host.
 pub const SHARED: &str = "/run/vgate";
@@ -258,16 +258,6 @@ fn programs() -> Result<&'static Path> {
         return Ok(folder);
     }
     let target = guest_folder().join("build");
-    let output = Command::new(option_env!("CARGO").unwrap_or("cargo"))
-        .args(["build", "--quiet", "--package", "gl-client", "--profile", "guest", "--target-dir"])
-        .arg(&target)
-        .current_dir(repository())
-        .output()
-        .context("running cargo")?;
-    ensure!(
-        output.status.success(),
-        "gl-client does not build:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    cargo_build(&["--package", "gl-client", "--profile", "guest"], &target)?;
     Ok(PROGRAMS.get_or_init(|| target.join("guest")))
 }

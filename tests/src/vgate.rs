@@ -15,8 +15,8 @@ use mediator::control::protocol::VmReport;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::process::Process;
-use crate::{guest_folder, repository};
+use crate::guest_folder;
+use crate::process::{Process, cargo_build};
 
 /// How long the daemon may take until it listens, and to end when asked.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -270,19 +270,9 @@ pub(crate) fn program() -> Result<&'static Path> {
         return Ok(path);
     }
     let target = target_folder()?;
-    let output = Command::new(option_env!("CARGO").unwrap_or("cargo"))
-        .args(["build", "--quiet", "--release", "--package", "vgate", "--bin", "vgate"])
-        .args(["--package", "guest-shim-i915", "--package", "guest-shim-c", "--lib"])
-        .arg("--target-dir")
-        .arg(&target)
-        .current_dir(repository())
-        .output()
-        .context("running cargo")?;
-    ensure!(
-        output.status.success(),
-        "vgate does not build:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let program = ["--release", "--package", "vgate", "--bin", "vgate"];
+    let libraries = ["--package", "guest-shim-i915", "--package", "guest-shim-c", "--lib"];
+    cargo_build(&[&program[..], &libraries].concat(), &target)?;
     Ok(PROGRAM.get_or_init(|| target.join("release/vgate")))
 }
 

@@ -127,7 +127,7 @@ impl Tables {
         let mut flags = EntryFlags::PRESENT;
         flags.set(EntryFlags::WRITABLE, writable);
         each_table(at, bytes, |start, count| {
-            let table = self.table(pool, start)?.ok_or(TableError::Full)?;
+            let table = self.table(pool, start)?;
             let memory = memory.0 + (start - at.0);
             let entries = (0..count).map(|n| (memory + n * PAGE_SIZE) | flags.bits());
             fill(&pool.ram, table, start, entries)
@@ -167,7 +167,7 @@ impl Tables {
     }
 
     /// The PT for an address, made if need be.
-    fn table(&mut self, pool: &mut Pages, at: u64) -> Result<Option<GuestAddress>, TableError> {
+    fn table(&mut self, pool: &mut Pages, at: u64) -> Result<GuestAddress, TableError> {
         let mut table = self.root;
         for shift in [39, 30, 21] {
             let place = entry_place(table, at, shift);
@@ -182,7 +182,7 @@ impl Tables {
                 page
             };
         }
-        Ok(Some(table))
+        Ok(table)
     }
 
     /// The PT for an address; or which bit of addresses counts the entries of the table that ends there.

@@ -251,11 +251,7 @@ impl<W: Send + 'static> Client<W> {
                         self.apply(fx, lines);
                     }
                 }
-                Some(Mail::Ask(Question::Reset(reply))) => {
-                    let _ = reply.try_send(());
-                    return Err(End::Broken(Reason::new("shim/reset", "an operator sent it away")));
-                }
-                Some(Mail::Ask(question)) => self.reply(question),
+                Some(Mail::Ask(question)) => self.reply(question)?,
                 Some(Mail::Recalled) => {}
                 Some(Mail::Stop) => return Err(End::Gone),
             }
@@ -264,7 +260,7 @@ impl<W: Send + 'static> Client<W> {
     }
 
     /// Answers an operator. A client has neither a display nor a state of its own.
-    fn reply(&self, question: Question) {
+    fn reply(&self, question: Question) -> Result<(), End> {
         match question {
             Question::Details(reply) => {
                 let counters = self.session.gpu().counters();
@@ -274,7 +270,11 @@ impl<W: Send + 'static> Client<W> {
             Question::ScanOut(reply) => {
                 let _ = reply.try_send((ScanOut::default(), self.ram.clone()));
             }
-            Question::Reset(reply) | Question::Plug(_, reply) => {
+            Question::Reset(reply) => {
+                let _ = reply.try_send(());
+                return Err(End::Broken(Reason::new("shim/reset", "an operator sent it away")));
+            }
+            Question::Plug(_, reply) => {
                 let _ = reply.try_send(());
             }
             Question::Save(reply) => {
@@ -288,6 +288,7 @@ impl<W: Send + 'static> Client<W> {
                 let _ = reply.try_send(Err(RestoreError::NotConnected));
             }
         }
+        Ok(())
     }
 
     // Sleeping, and what the socket has meanwhile.
@@ -393,9 +394,6 @@ impl<W: Send + 'static> Client<W> {
     }
 
     fn note(&self, why: &Reason, what: &str) {
-        let count = self.handle.count_reason(why.rule);
-        if count <= 4 || count.is_power_of_two() {
-            log::warn!("{}: {what}: {why} ({count} so far)", self.handle.name());
-        }
+        self.handle.note(why, what);
     }
 }

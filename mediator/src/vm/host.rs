@@ -549,12 +549,9 @@ impl<W: Send + 'static> Host<W> {
         });
     }
 
-    /// Counts a reason, and logs it: the first ones, then ever more rarely.
+    /// See [`VmHandle::note`].
     pub(super) fn note(&self, why: &Reason, what: &str) {
-        let count = self.handle.count_reason(why.rule);
-        if count <= 4 || count.is_power_of_two() {
-            log::warn!("{}: {what}: {why} ({count} so far)", self.handle.name());
-        }
+        self.handle.note(why, what);
     }
 }
 

@@ -257,8 +257,16 @@ impl VmHandle {
         self.judged().state = state;
     }
 
+    /// Counts a reason, and logs it: the first ones, then ever more rarely.
+    pub(crate) fn note(&self, why: &Reason, what: &str) {
+        let count = self.count_reason(why.rule);
+        if count <= 4 || count.is_power_of_two() {
+            log::warn!("{}: {what}: {why} ({count} so far)", self.name());
+        }
+    }
+
     /// Counts a reason. Returns how often its rule was counted, this one included.
-    pub(crate) fn count_reason(&self, rule: &'static str) -> u64 {
+    fn count_reason(&self, rule: &'static str) -> u64 {
         let mut judged = self.judged();
         let count = judged.reasons.entry(rule).or_default();
         *count = count.saturating_add(1);
