@@ -15,6 +15,7 @@ pub mod memory;
 mod platform;
 mod scan;
 pub mod silicon;
+pub mod surface;
 pub mod trace;
 mod vgpu;
 
