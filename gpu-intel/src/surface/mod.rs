@@ -1,5 +1,25 @@
-//! Surfaces: what textures, render targets, depth buffers and vertex buffers are made of.
+//! Surfaces: what textures, render targets, depth buffers, buffers and vertices are made of.
+//!
+//! ```text
+//!  RENDER_SURFACE_STATE ─► Surface ─┬─ Format: bytes of a texel ◄─► four dwords, red green blue alpha
+//!                                   └─ Layout ─► Plane ─► address of a texel or block
+//! ```
+//!
+//! All that touches texels uses these: the sampler, data ports, vertex fetch, the render targets and depth. None of
+//! it knows of shaders. Nothing here allocates by a size that a guest chose, and every address is computed with
+//! wrapping arithmetic: which addresses mean something is for page tables to say.
+
 mod format;
+mod layout;
+mod state;
 mod texel;
+
 pub use self::format::{Block, Channel, FORMATS, Format, Kind, Packing};
+pub use self::layout::{
+    Geometry, Layout, Level, MAX_LEVELS, MAX_LOG2_SAMPLES, Plane, Samples, Shape, Tiling,
+};
+pub use self::state::{
+    Auxiliary, Compare, Filter, MipFilter, Reduction, SAMPLER_DWORDS, SURFACE_DWORDS, Sampler,
+    Select, StateError, Surface, SurfaceKind, Wrap,
+};
 pub use self::texel::{LARGEST_ELEMENT, bits, floats};
