@@ -9,11 +9,16 @@
 //! it knows of shaders. Nothing here allocates by a size that a guest chose, and every address is computed with
 //! wrapping arithmetic: which addresses mean something is for page tables to say.
 
+mod cache;
+mod compressed;
 mod format;
 mod layout;
 mod state;
+#[cfg(test)]
+pub(crate) mod test_memory;
 mod texel;
 
+pub use self::cache::{LINE, TexelCache};
 pub use self::format::{Block, Channel, FORMATS, Format, Kind, Packing};
 pub use self::layout::{
     Geometry, Layout, Level, MAX_LEVELS, MAX_LOG2_SAMPLES, Plane, Samples, Shape, Tiling,
