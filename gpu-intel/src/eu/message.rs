@@ -34,6 +34,27 @@ pub enum SharedFunction {
     Other(u8),
 }
 
+impl SharedFunction {
+    /// Who has this number (0 to 15).
+    #[must_use]
+    pub const fn from_number(number: u8) -> Self {
+        match number {
+            0 => Self::Null,
+            2 => Self::Sampler,
+            3 => Self::Gateway,
+            4 => Self::SamplerDataPort,
+            5 => Self::RenderTarget,
+            6 => Self::Urb,
+            7 => Self::ThreadSpawner,
+            9 => Self::ConstantDataPort,
+            10 => Self::DataPort0,
+            11 => Self::PixelInterpolator,
+            12 => Self::DataPort1,
+            number => Self::Other(number),
+        }
+    }
+}
+
 /// One SEND.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {

@@ -4,7 +4,36 @@
 //!  bytes ─► decode ─► Program ─► run(thread) ──SEND──► shared functions (sampler, URB, data ports, render target)
 //!              └────► disassembly
 //! ```
+//!
+//! The dispatcher has a [`Thread`] for each thread that it runs at a time, and uses it again: it writes the payload to
+//! [`registers`](Thread::registers), says with [`dispatch`](Thread::dispatch) which channels there are, and [`run`]s it.
+//! A thread that ends early, at a barrier or because its budget is spent, is run on by another call.
 
+mod alu;
+mod decode;
+mod float;
+mod instruction;
+mod lanes;
+mod math;
 mod message;
+mod opcode;
+mod operation;
+mod program;
+mod run;
+#[cfg(test)]
+mod tests;
+mod thread;
+mod wide;
+mod word;
 
+pub use self::decode::{DecodeError, decode};
+pub use self::instruction::{
+    AccessMode, Architecture, Condition, DataType, Descriptor, Destination, Flag, Hints, Immediate,
+    Instruction, MathFunction, Operands, Place, Predicate, PredicateControl, Region, Register,
+    Send, Source, SourceRegister,
+};
 pub use self::message::{Grf, Message, SharedFunction, SharedFunctions};
+pub use self::opcode::{Form, Opcode};
+pub use self::program::{MAX_BYTES, Program};
+pub use self::run::{End, run};
+pub use self::thread::{Control, Dispatch, REGISTERS, Rounding, Thread};
