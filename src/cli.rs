@@ -110,6 +110,9 @@ pub(crate) enum Command {
     /// Judge the batches of captures as guests' batches are judged
     #[command(after_long_help = AUDIT_MANUAL)]
     Audit(AuditOptions),
+    /// Draw captures with the software model, and save what they drew
+    #[command(after_long_help = REPLAY_MANUAL)]
+    Replay(ReplayOptions),
     /// Run a command whose GPU is vgate's, with no virtual machine and no kernel driver
     #[command(after_long_help = SHIM_MANUAL)]
     Shim(ShimOptions),
@@ -307,6 +310,36 @@ pub(crate) struct AuditOptions {
     #[arg(required = true, value_name = "TRACE")]
     pub(crate) traces: Vec<PathBuf>,
     /// Print lines of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const REPLAY_MANUAL: &str = "\
+Examples:
+  What a capture draws, as pictures:
+      vgate replay tests/corpus/m25_gl_tri.i9t --out pictures
+  How long each batch takes, on one thread:
+      RAYON_NUM_THREADS=1 vgate replay tests/corpus/m25_gl_anim.i9t --json
+
+Each render target that a batch drew to is shown as it is after the batch: its first layer, of 2x and more its first
+sample. With --json each batch is a line
+  {\"trace\", \"exec\", \"milliseconds\", \"stopped\", \"pictures\": [{\"address\", \"format\", \"width\", \"height\", \"file\"}]}
+
+Exit codes:
+  0  all batches came to their end
+  1  some did not
+  2  a file is no capture, or broken";
+
+/// What `vgate replay` draws.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayOptions {
+    /// Captures
+    #[arg(required = true, value_name = "TRACE")]
+    pub(crate) traces: Vec<PathBuf>,
+    /// Save pictures here: TRACE-EXEC-NUMBER.png
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print a line of JSON for each batch
     #[arg(long)]
     pub(crate) json: bool,
 }

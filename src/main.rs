@@ -18,6 +18,7 @@ mod decode;
 mod edid;
 mod output;
 mod qemu_args;
+mod replay;
 mod run;
 mod shim;
 mod state;
@@ -96,6 +97,11 @@ fn carry_out(command: Command) -> anyhow::Result<u8> {
             return shim::shim(&options);
         }
         Command::Decode(options) => decode::decode(&options)?,
+        Command::Replay(options) => {
+            if !replay::replay(&options)? {
+                return Ok(FAILURE);
+            }
+        }
         Command::Audit(options) => {
             if !audit::audit(&options)? {
                 return Ok(FAILURE);

@@ -23,8 +23,8 @@ const TIMESTAMP_HZ: u64 = 12_000_000;
 const LOW_POWER_TIMESTAMP_HZ: u64 = 19_200_000;
 const ADDRESS_BITS: u8 = 48;
 const VENDOR: u16 = 0x8086;
-/// Pages of a context's image: status page and registers.
-const IMAGE_PAGES: usize = 2;
+/// Pages of a context's image: status page, registers, the 3D pipeline's state.
+const IMAGE_PAGES: usize = 3;
 
 /// A client's spaces and contexts.
 #[derive(Debug)]

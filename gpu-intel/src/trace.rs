@@ -92,6 +92,8 @@ pub struct Exec {
     pub flags: u64,
     /// The engine; `None` if Gen9 has no such class.
     pub engine: Option<Engine>,
+    /// The context: the capture's number for it.
+    pub context: u32,
     /// Where in its buffer object the batch starts, in bytes.
     pub start: u64,
     /// Which of `objects` holds the batch.
@@ -225,7 +227,7 @@ fn parse(kind: [u8; 4], mut payload: Vec<u8>) -> Result<Record, &'static str> {
 fn exec(mut fields: Fields<'_>) -> Result<Exec, &'static str> {
     let (sequence, flags, start, _length) =
         (fields.u64()?, fields.u64()?, fields.u64()?, fields.u64()?);
-    let (_context, _space) = (fields.u32()?, fields.u32()?);
+    let (context, _space) = (fields.u32()?, fields.u32()?);
     let engine = match (fields.u32()?, fields.u32()?) {
         (0, 0) => Some(Engine::Render),
         (1, 0) => Some(Engine::Copy),
@@ -240,5 +242,5 @@ fn exec(mut fields: Fields<'_>) -> Result<Exec, &'static str> {
         let (address, _flags) = (PpgttAddress(fields.u64()?).truncated(), fields.u64()?);
         objects.push(Object { buffer, address });
     }
-    Ok(Exec { sequence, flags, engine, start, batch, objects })
+    Ok(Exec { sequence, flags, engine, context, start, batch, objects })
 }

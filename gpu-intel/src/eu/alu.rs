@@ -2,6 +2,7 @@
 //! [the wide way](super::wide).
 
 use super::float::{flush, fused_lanes};
+use super::instruction::{Architecture, MathFunction};
 use super::instruction::{Condition, DataType};
 use super::lanes::{
     channels, compare, enabled, finish, flushes, is_directed, load, predicate, set_flags, store,
@@ -11,7 +12,6 @@ use super::opcode::Opcode;
 use super::operation::{Class, Kernel, Operation, Reach, Target};
 use super::thread::{Control, DWORDS, Thread};
 use super::wide;
-use super::instruction::{Architecture, MathFunction};
 
 /// A kernel for each number of lanes.
 macro_rules! widths {
@@ -325,17 +325,15 @@ fn pln<const N: usize>(thread: &mut Thread, operation: &Operation) {
 
 fn line<const N: usize>(thread: &mut Thread, operation: &Operation) {
     let plane = plane(thread, operation);
-    let lanes = load::<N>(thread, &operation.sources[1]).map(|u| {
-        ((plane[0] * f64::from(f32::from_bits(u)) + plane[3]) as f32).to_bits()
-    });
+    let lanes = load::<N>(thread, &operation.sources[1])
+        .map(|u| ((plane[0] * f64::from(f32::from_bits(u)) + plane[3]) as f32).to_bits());
     let channels = channels(thread, operation);
     finish(thread, operation, lanes, channels);
 }
 
 fn math_float<const N: usize>(thread: &mut Thread, operation: &Operation) {
     let alternative = thread.control[0] & Control::ALTERNATIVE != 0;
-    let Some(function) =
-        operation.function.and_then(|function| math::float(function, alternative))
+    let Some(function) = operation.function.and_then(|function| math::float(function, alternative))
     else {
         return;
     };

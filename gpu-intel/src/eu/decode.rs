@@ -155,7 +155,7 @@ const GENERAL: u64 = 1;
 const IMMEDIATE: u64 = 3;
 
 fn predicate(word: Word, access: AccessMode) -> Decoded<Option<Predicate>> {
-    use PredicateControl::{All, Any, AllV, AnyV, Normal, Replicate};
+    use PredicateControl::{All, AllV, Any, AnyV, Normal, Replicate};
     let code = word.bits(19, 16) as u8;
     let control = match (code, access) {
         (0, _) => return Ok(None),
@@ -401,7 +401,8 @@ fn ternary(word: Word, access: AccessMode) -> Decoded<Operands> {
     };
     let data_type = types(word.bits(45, 43))?;
     // Half floats among floats have a bit of their own.
-    let mixed = |bit| if word.bit(bit) && data_type == DataType::F { DataType::Hf } else { data_type };
+    let mixed =
+        |bit| if word.bit(bit) && data_type == DataType::F { DataType::Hf } else { data_type };
     let general = |number: u64| register(GENERAL, number as u8);
     let source = |low: u32, modifiers: u32, data_type| {
         let region = if word.bit(low) {

@@ -300,7 +300,9 @@ pub(super) fn finish<const N: usize>(
             lanes.iter_mut().for_each(|lane| *lane = flush(*lane));
         }
     }
-    if !(operation.to == DataType::F && float || operation.to.size() == 4 && !float && !operation.to.is_float()) {
+    if !(operation.to == DataType::F && float
+        || operation.to.size() == 4 && !float && !operation.to.is_float())
+    {
         convert(thread, operation, &mut lanes);
     }
     if let Some(condition) = operation.condition {
@@ -355,7 +357,11 @@ fn convert<const N: usize>(thread: &Thread, operation: &Operation, lanes: &mut [
     }
 }
 
-fn compare_zero<const N: usize>(data_type: DataType, condition: Condition, lanes: &[u32; N]) -> u32 {
+fn compare_zero<const N: usize>(
+    data_type: DataType,
+    condition: Condition,
+    lanes: &[u32; N],
+) -> u32 {
     let class = match data_type {
         DataType::F | DataType::Hf => Class::Float,
         data_type if data_type.is_signed() => Class::Signed,
@@ -385,7 +391,9 @@ pub(super) fn compare<const N: usize>(
                 Condition::GreaterEqual => mask::<N>(|i| of(a[i]) >= of(b[i])),
                 Condition::Less => mask::<N>(|i| of(a[i]) < of(b[i])),
                 Condition::LessEqual => mask::<N>(|i| of(a[i]) <= of(b[i])),
-                Condition::Overflow => mask::<N>(|i| $unordered && f32::from_bits(a[i]).is_infinite()),
+                Condition::Overflow => {
+                    mask::<N>(|i| $unordered && f32::from_bits(a[i]).is_infinite())
+                }
                 Condition::Unordered => mask::<N>(|i| {
                     $unordered && (f32::from_bits(a[i]).is_nan() || f32::from_bits(b[i]).is_nan())
                 }),

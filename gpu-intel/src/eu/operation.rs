@@ -18,12 +18,23 @@ pub(super) enum Execute {
     /// Computes.
     Compute(Kernel),
     Nothing,
-    If { otherwise: u32 },
-    Else { end: u32 },
-    Endif { end: u32 },
-    While { back: u32 },
+    If {
+        otherwise: u32,
+    },
+    Else {
+        end: u32,
+    },
+    Endif {
+        end: u32,
+    },
+    While {
+        back: u32,
+    },
     /// BREAK, CONT and HALT: channels leave for `away`; if none is left, on to `end`.
-    Leave { away: u32, end: u32 },
+    Leave {
+        away: u32,
+        end: u32,
+    },
     Jump,
     Wait,
     Send(Send),
@@ -56,17 +67,41 @@ pub(super) enum Class {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reach {
     /// Packed dwords, of which all lanes of a kernel lie in the file.
-    Packed { dword: u16 },
+    Packed {
+        dword: u16,
+    },
     /// One dword for all.
-    Splat { dword: u16 },
+    Splat {
+        dword: u16,
+    },
     /// One value for all.
     Constant(u64),
     Vector(Immediate),
-    Strided { byte: u16, step: u16 },
-    Rows { byte: u16, rows: Rows },
-    Groups { byte: u16, vertical: u16, size: u8, swizzle: u8 },
-    Indirect { word: u8, offset: i16, rows: Rows, each_row: bool },
-    Architecture { register: Architecture, byte: u8, rows: Rows },
+    Strided {
+        byte: u16,
+        step: u16,
+    },
+    Rows {
+        byte: u16,
+        rows: Rows,
+    },
+    Groups {
+        byte: u16,
+        vertical: u16,
+        size: u8,
+        swizzle: u8,
+    },
+    Indirect {
+        word: u8,
+        offset: i16,
+        rows: Rows,
+        each_row: bool,
+    },
+    Architecture {
+        register: Architecture,
+        byte: u8,
+        rows: Rows,
+    },
 }
 
 /// A region.
@@ -270,7 +305,8 @@ impl Operation {
         self.accumulates = instruction.accumulator_write;
         self.to = destination.data_type;
         // Bits that only move stay as they are.
-        let moves = matches!(opcode, Opcode::Mov) || opcode == Opcode::Sel && self.condition.is_none();
+        let moves =
+            matches!(opcode, Opcode::Mov) || opcode == Opcode::Sel && self.condition.is_none();
         let raw = moves && sources.iter().all(|source| source.data_type() == self.to);
         self.flush = !raw || self.saturate;
         for (to, source) in self.sources.iter_mut().zip(sources) {

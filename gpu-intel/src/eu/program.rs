@@ -111,7 +111,8 @@ impl Program {
     fn link(&mut self) {
         let mut joins = Vec::new();
         for (at, instruction) in &self.instructions {
-            let Ok(Instruction { opcode, operands: Operands::Branch { jip, uip }, .. }) = instruction
+            let Ok(Instruction { opcode, operands: Operands::Branch { jip, uip }, .. }) =
+                instruction
             else {
                 continue;
             };

@@ -81,7 +81,8 @@ pub fn run<F: SharedFunctions + ?Sized>(
             branch => {
                 let to = go(thread, program, operation, branch)?;
                 if to == NOWHERE {
-                    let detail = format!("{} at {:#x} leads nowhere", operation.opcode.name(), operation.at);
+                    let detail =
+                        format!("{} at {:#x} leads nowhere", operation.opcode.name(), operation.at);
                     return Err(Fault::new("eu/jump", detail));
                 }
                 thread.ip = to;
@@ -123,7 +124,11 @@ fn go(
             if thread.is_awaited(next) { next } else { end }
         }
         Execute::Endif { end } => {
-            if thread.active != 0 { next } else { end }
+            if thread.active != 0 {
+                next
+            } else {
+                end
+            }
         }
         Execute::While { back } => {
             let again = taken(thread, operation) & thread.active;
@@ -145,7 +150,8 @@ fn go(
                 next
             } else {
                 let by = lanes::bits(thread, &operation.sources[0], 0) as i32;
-                let to = i64::from(operation.at) + i64::from(program.size_at(thread.ip)) + i64::from(by);
+                let to =
+                    i64::from(operation.at) + i64::from(program.size_at(thread.ip)) + i64::from(by);
                 program.at(to)
             }
         }
@@ -175,7 +181,10 @@ fn message<F: SharedFunctions + ?Sized>(
     let at = usize::from(send.payload);
     let at_second = usize::from(send.second.unwrap_or(0));
     let to = usize::from(send.destination.unwrap_or(0));
-    if first == 0 || at + first > REGISTERS || at_second + second > REGISTERS || to + answer > REGISTERS
+    if first == 0
+        || at + first > REGISTERS
+        || at_second + second > REGISTERS
+        || to + answer > REGISTERS
     {
         let detail = format!(
             "the message at {:#x} has {first} registers from g{at}, {second} from g{at_second}, and {answer} of answer to g{to}",

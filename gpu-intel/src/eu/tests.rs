@@ -179,7 +179,13 @@ fn branch(opcode: Opcode, size: u128, jip: i32, uip: i32) -> u128 {
 
 /// Ends the thread: a message to the thread spawner.
 fn end() -> u128 {
-    op(Opcode::Send, 8) | 7 << 24 | dst(NULL, UD, 1) | src0(packed(g(127), UD)) | 3 << 89 | 1 << 127 | 1 << 121
+    op(Opcode::Send, 8)
+        | 7 << 24
+        | dst(NULL, UD, 1)
+        | src0(packed(g(127), UD))
+        | 3 << 89
+        | 1 << 127
+        | 1 << 121
 }
 
 fn bytes(words: &[u128]) -> Vec<u8> {
@@ -245,19 +251,25 @@ fn regions_choose_elements() {
     let repeated = region(g(3).at(4), UD, [0, 2, 1]);
     // <16;8,2> of words: low halves; <8;8,1> of words: all halves.
     let words = region(g(2), UW, [5, 3, 2]);
-    execute(&mut thread, &[
-        one(Opcode::Mov, 8, (g(10), UD), rows),
-        one(Opcode::Mov, 8, (g(11), UD), repeated),
-        one(Opcode::Mov, 16, (g(12), UD), words),
-        one(Opcode::Mov, 8, (g(14), UD), region(g(2), UW, [4, 3, 1])),
-        op(Opcode::Mov, 8) | dst(g(15).at(2), UW, 2) | src0(packed(g(2), UD)),
-    ]);
+    execute(
+        &mut thread,
+        &[
+            one(Opcode::Mov, 8, (g(10), UD), rows),
+            one(Opcode::Mov, 8, (g(11), UD), repeated),
+            one(Opcode::Mov, 16, (g(12), UD), words),
+            one(Opcode::Mov, 8, (g(14), UD), region(g(2), UW, [4, 3, 1])),
+            op(Opcode::Mov, 8) | dst(g(15).at(2), UW, 2) | src0(packed(g(2), UD)),
+        ],
+    );
     assert_eq!(thread.registers[10], [0, 2, 4, 6, 8, 10, 12, 14]);
     assert_eq!(thread.registers[11], [9, 10, 11, 12, 9, 10, 11, 12]);
     assert_eq!(thread.registers[12], [0, 1, 2, 3, 4, 5, 6, 7]);
     assert_eq!(thread.registers[13], [8, 9, 10, 11, 12, 13, 14, 15]);
     assert_eq!(thread.registers[14], [0, 0, 1, 0, 2, 0, 3, 0]);
-    assert_eq!(thread.registers[15], [0, 0x10000, 0x20000, 0x30000, 0x40000, 0x50000, 0x60000, 0x70000]);
+    assert_eq!(
+        thread.registers[15],
+        [0, 0x10000, 0x20000, 0x30000, 0x40000, 0x50000, 0x60000, 0x70000]
+    );
 }
 
 #[test]
@@ -270,7 +282,9 @@ fn addresses_lead_to_elements() {
     let mut words = a0_words;
     // g[a0.n]<VxH;1,0>: an address for each channel; 32 bytes on.
     let indirect = |width: u128, vertical: u128, offset: u128| {
-        GRF << 41 | UD << 43 | (1 << 15 | width << 18 | vertical << 21 | offset & 0x1ff) << 64
+        GRF << 41
+            | UD << 43
+            | (1 << 15 | width << 18 | vertical << 21 | offset & 0x1ff) << 64
             | (offset >> 9 & 1) << 95
     };
     words.push(op(Opcode::Mov, 8) | dst(g(10), UD, 1) | indirect(0, 15, 32));
@@ -303,7 +317,10 @@ fn moves_convert() {
     let saturated = result(mov(F, F) | SATURATE, values, [0; 8]).map(f32::from_bits);
     assert_eq!(saturated, [1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0]);
     // Bits that only move stay: signalling NaNs, denormals.
-    assert_eq!(result(mov(F, F), [0x7f80_0001, 1, 0, 0, 0, 0, 0, 0], [0; 8])[..2], [0x7f80_0001, 1]);
+    assert_eq!(
+        result(mov(F, F), [0x7f80_0001, 1, 0, 0, 0, 0, 0, 0], [0; 8])[..2],
+        [0x7f80_0001, 1]
+    );
     // A minus alone turns the sign of a NaN, and flushes.
     let minus = one(Opcode::Mov, 8, (g(10), F), with(packed(g(2), F), NEG));
     assert_eq!(result(minus, [0x7fc0_0001; 8], [0; 8]), [0xffc0_0001; 8]);
@@ -330,7 +347,10 @@ fn immediates_are_vectors_too() {
     // VF: 0x30 is 1, 0x40 2, 0xb8 -1.5, 0 is 0.
     let floats = result(mov(F, 5, 0x00b8_4030), [0; 8], [0; 8]).map(f32::from_bits);
     assert_eq!(floats, [1.0, 2.0, -1.5, 0.0, 1.0, 2.0, -1.5, 0.0]);
-    let double = op(Opcode::Mov, 4) | dst(g(10), DF, 1) | 3 << 41 | 10 << 43
+    let double = op(Opcode::Mov, 4)
+        | dst(g(10), DF, 1)
+        | 3 << 41
+        | 10 << 43
         | u128::from(2.5f64.to_bits()) << 64;
     let two_dwords = result(double, [0; 8], [0; 8]);
     assert_eq!(u64::from(two_dwords[2]) | u64::from(two_dwords[3]) << 32, 2.5f64.to_bits());
@@ -338,26 +358,34 @@ fn immediates_are_vectors_too() {
 
 #[test]
 fn selections_know_numbers_from_nan() {
-    let sel = |code| two(Opcode::Sel, 8, (g(10), F), packed(g(2), F), packed(g(4), F)) | condition(code);
+    let sel =
+        |code| two(Opcode::Sel, 8, (g(10), F), packed(g(2), F), packed(g(4), F)) | condition(code);
     let a = [1.0, 2.0, f32::NAN, 3.0, -0.0, 5.0, 6.0, 7.0].map(f32::to_bits);
     let b = [2.0, 1.0, 4.0, f32::NAN, 5.0, 5.0, 5.0, 5.0].map(f32::to_bits);
     let larger = result(sel(GREATER_EQUAL), a, b).map(f32::from_bits);
     assert_eq!(larger, [2.0, 2.0, 4.0, 3.0, 5.0, 5.0, 6.0, 7.0]);
     let smaller = result(sel(LESS), a, b).map(f32::from_bits);
     assert_eq!(smaller, [1.0, 1.0, 4.0, 3.0, 0.0, 5.0, 5.0, 5.0]);
-    let unsigned = two(Opcode::Sel, 8, (g(10), UD), packed(g(2), UD), packed(g(4), UD)) | condition(LESS);
+    let unsigned =
+        two(Opcode::Sel, 8, (g(10), UD), packed(g(2), UD), packed(g(4), UD)) | condition(LESS);
     assert_eq!(result(unsigned, [u32::MAX; 8], [1; 8]), [1; 8]);
-    let signed = two(Opcode::Sel, 8, (g(10), D), packed(g(2), D), packed(g(4), D)) | condition(LESS);
+    let signed =
+        two(Opcode::Sel, 8, (g(10), D), packed(g(2), D), packed(g(4), D)) | condition(LESS);
     assert_eq!(result(signed, [u32::MAX; 8], [1; 8]), [u32::MAX; 8]);
     // By flags, where the predicate masks nothing.
     let mut thread = thread(0xff);
     thread.registers[2] = [1; 8];
     thread.registers[4] = [2; 8];
-    execute(&mut thread, &[
-        one(Opcode::Mov, 1, (FLAG, UW), imm(UW, 0x35)),
-        two(Opcode::Sel, 8, (g(10), UD), packed(g(2), UD), packed(g(4), UD)) | PREDICATED,
-        two(Opcode::Sel, 8, (g(11), UD), packed(g(2), UD), packed(g(4), UD)) | PREDICATED | INVERSE,
-    ]);
+    execute(
+        &mut thread,
+        &[
+            one(Opcode::Mov, 1, (FLAG, UW), imm(UW, 0x35)),
+            two(Opcode::Sel, 8, (g(10), UD), packed(g(2), UD), packed(g(4), UD)) | PREDICATED,
+            two(Opcode::Sel, 8, (g(11), UD), packed(g(2), UD), packed(g(4), UD))
+                | PREDICATED
+                | INVERSE,
+        ],
+    );
     assert_eq!(thread.registers[10], [1, 2, 1, 2, 1, 1, 2, 2]);
     assert_eq!(thread.registers[11], [2, 1, 2, 1, 2, 2, 1, 1]);
 }
@@ -368,15 +396,22 @@ fn comparisons_set_flags_of_enabled_channels() {
     fill(&mut thread, 2, 0..8);
     floats(&mut thread, 3, &[f32::NAN, 1.0, 2.0, 3.0]);
     let cmp = |code, b| two(Opcode::Cmp, 8, (g(10), UD), packed(g(2), UD), b) | condition(code);
-    execute(&mut thread, &[
-        one(Opcode::Mov, 1, (FLAG, UD), imm(UD, 0xffff_ffff)) | NO_MASK,
-        cmp(GREATER, imm(UD, 1)),
-        // Quarter 2 on f0.1: bits 24 to 31; nobody is there.
-        cmp(LESS, imm(UD, 1)) | 1 << 32 | 1 << 12,
-        // NaN is unequal to all, and nothing else: f1.0.
-        two(Opcode::Cmp, 8, (NULL, F), packed(g(3), F), packed(g(3), F)) | condition(NOT_EQUAL) | 1 << 33,
-        two(Opcode::Cmp, 8, (NULL, F), packed(g(3), F), imm_f(9.0)) | condition(UNORDERED) | 3 << 32,
-    ]);
+    execute(
+        &mut thread,
+        &[
+            one(Opcode::Mov, 1, (FLAG, UD), imm(UD, 0xffff_ffff)) | NO_MASK,
+            cmp(GREATER, imm(UD, 1)),
+            // Quarter 2 on f0.1: bits 24 to 31; nobody is there.
+            cmp(LESS, imm(UD, 1)) | 1 << 32 | 1 << 12,
+            // NaN is unequal to all, and nothing else: f1.0.
+            two(Opcode::Cmp, 8, (NULL, F), packed(g(3), F), packed(g(3), F))
+                | condition(NOT_EQUAL)
+                | 1 << 33,
+            two(Opcode::Cmp, 8, (NULL, F), packed(g(3), F), imm_f(9.0))
+                | condition(UNORDERED)
+                | 3 << 32,
+        ],
+    );
     assert_eq!(thread.registers[10], [0, 0, u32::MAX, u32::MAX, 0, 0, 0, 0]);
     assert_eq!(thread.flags() & 0xffff_ffff, 0xffff_fffc);
     assert_eq!(thread.flags() >> 32 & 0xf, 1);
@@ -385,7 +420,8 @@ fn comparisons_set_flags_of_enabled_channels() {
 
 #[test]
 fn numbers_with_and_without_sign_compare_as_what_they_are() {
-    let cmp = |a, b| two(Opcode::Cmp, 8, (g(10), D), packed(g(2), a), packed(g(4), b)) | condition(LESS);
+    let cmp =
+        |a, b| two(Opcode::Cmp, 8, (g(10), D), packed(g(2), a), packed(g(4), b)) | condition(LESS);
     assert_eq!(result(cmp(D, UD), [u32::MAX; 8], [u32::MAX; 8]), [u32::MAX; 8], "-1 < 2^32 - 1");
     assert_eq!(result(cmp(UD, UD), [u32::MAX; 8], [u32::MAX; 8]), [0; 8]);
     assert_eq!(result(cmp(D, D), [u32::MAX; 8], [0; 8]), [u32::MAX; 8]);
@@ -396,15 +432,19 @@ fn conditions_test_what_is_written() {
     // Clamped to zero is zero.
     let mut thread = thread(0xff);
     floats(&mut thread, 2, &[-1.0, 0.5, 2.0, 0.0]);
-    execute(&mut thread, &[
-        two(Opcode::Add, 8, (g(10), F), packed(g(2), F), imm_f(0.0)) | condition(EQUAL) | SATURATE,
-    ]);
+    execute(
+        &mut thread,
+        &[two(Opcode::Add, 8, (g(10), F), packed(g(2), F), imm_f(0.0))
+            | condition(EQUAL)
+            | SATURATE],
+    );
     assert_eq!(thread.flags() & 0xf, 0b1001);
     // 0xffff_ffff + 1 overflows as UD, not as D.
     for (data_type, flags) in [(UD, 0xff), (D, 0)] {
         let mut thread = self::thread(0xff);
         thread.registers[2] = [u32::MAX; 8];
-        let add = two(Opcode::Add, 8, (g(10), data_type), packed(g(2), data_type), imm(data_type, 1));
+        let add =
+            two(Opcode::Add, 8, (g(10), data_type), packed(g(2), data_type), imm(data_type, 1));
         execute(&mut thread, &[add | condition(OVERFLOW)]);
         assert_eq!((thread.flags(), thread.registers[10]), (flags, [0; 8]));
     }
@@ -415,13 +455,24 @@ fn predicates_look_at_groups() {
     let mut flags = vec![(1, 0x0f00_0001u32)];
     flags.push((1, 0));
     for (code, expected) in [
-        (1, 0x01u32), (4, 0x03), (5, 0x00), (6, 0x0f), (7, 0x00), (8, 0xff), (9, 0), (12, 0xff), (13, 0),
+        (1, 0x01u32),
+        (4, 0x03),
+        (5, 0x00),
+        (6, 0x0f),
+        (7, 0x00),
+        (8, 0xff),
+        (9, 0),
+        (12, 0xff),
+        (13, 0),
     ] {
         let mut thread = thread(0xff);
-        execute(&mut thread, &[
-            one(Opcode::Mov, 1, (FLAG, UD), imm(UD, 0x0f00_0001)),
-            one(Opcode::Mov, 8, (g(10), UD), imm(UD, 1)) | code << 16,
-        ]);
+        execute(
+            &mut thread,
+            &[
+                one(Opcode::Mov, 1, (FLAG, UD), imm(UD, 0x0f00_0001)),
+                one(Opcode::Mov, 8, (g(10), UD), imm(UD, 1)) | code << 16,
+            ],
+        );
         let written = (0..8).filter(|i| thread.registers[10][*i] == 1).fold(0, |m, i| m | 1 << i);
         assert_eq!(written, expected, "predicate control {code}");
     }
@@ -440,12 +491,33 @@ fn whole_numbers_are_multiplied_whole() {
         let mut thread = thread(0xff);
         thread.registers[2] = [a; 8];
         thread.registers[4] = [b; 8];
-        execute(&mut thread, &[
-            two(Opcode::Mul, 8, (ACC, data_type), packed(g(2), data_type), region(g(4), UW, [5, 3, 2])),
-            two(Opcode::Mach, 8, (g(10), data_type), packed(g(2), data_type), packed(g(4), data_type)) | ACC_WRITE,
-            one(Opcode::Mov, 8, (g(11), data_type), packed(ACC, data_type)),
-            two(Opcode::Mul, 8, (g(12), data_type), packed(g(2), data_type), packed(g(4), data_type)),
-        ]);
+        execute(
+            &mut thread,
+            &[
+                two(
+                    Opcode::Mul,
+                    8,
+                    (ACC, data_type),
+                    packed(g(2), data_type),
+                    region(g(4), UW, [5, 3, 2]),
+                ),
+                two(
+                    Opcode::Mach,
+                    8,
+                    (g(10), data_type),
+                    packed(g(2), data_type),
+                    packed(g(4), data_type),
+                ) | ACC_WRITE,
+                one(Opcode::Mov, 8, (g(11), data_type), packed(ACC, data_type)),
+                two(
+                    Opcode::Mul,
+                    8,
+                    (g(12), data_type),
+                    packed(g(2), data_type),
+                    packed(g(4), data_type),
+                ),
+            ],
+        );
         let whole = match data_type {
             D => (i64::from(a as i32) * i64::from(b as i32)) as u64,
             _ => u64::from(a) * u64::from(b),
@@ -461,13 +533,17 @@ fn carries_go_to_the_accumulator() {
     let mut thread = thread(0xff);
     thread.registers[2] = [u32::MAX, 1, 2, 3, 4, 5, 6, 7];
     thread.registers[4] = [2; 8];
-    let pair = |opcode, to| two(opcode, 8, (g(to), UD), packed(g(2), UD), packed(g(4), UD)) | ACC_WRITE;
-    execute(&mut thread, &[
-        pair(Opcode::Addc, 10),
-        one(Opcode::Mov, 8, (g(11), UD), packed(ACC, UD)),
-        pair(Opcode::Subb, 12),
-        one(Opcode::Mov, 8, (g(13), UD), packed(ACC, UD)),
-    ]);
+    let pair =
+        |opcode, to| two(opcode, 8, (g(to), UD), packed(g(2), UD), packed(g(4), UD)) | ACC_WRITE;
+    execute(
+        &mut thread,
+        &[
+            pair(Opcode::Addc, 10),
+            one(Opcode::Mov, 8, (g(11), UD), packed(ACC, UD)),
+            pair(Opcode::Subb, 12),
+            one(Opcode::Mov, 8, (g(13), UD), packed(ACC, UD)),
+        ],
+    );
     assert_eq!((thread.registers[10][0], thread.registers[11][0]), (1, 1));
     assert_eq!((thread.registers[10][1], thread.registers[11][1]), (3, 0));
     assert_eq!((thread.registers[12][1], thread.registers[13][1]), (u32::MAX, 1));
@@ -508,12 +584,16 @@ fn bits_are_found_and_fields_are_cut() {
 
 #[test]
 fn shifts_take_as_many_bits_of_the_count_as_they_need() {
-    let shift = |opcode, data_type| two(opcode, 8, (g(10), data_type), packed(g(2), data_type), packed(g(4), UD));
+    let shift = |opcode, data_type| {
+        two(opcode, 8, (g(10), data_type), packed(g(2), data_type), packed(g(4), UD))
+    };
     assert_eq!(result(shift(Opcode::Shl, UD), [1; 8], [33; 8])[0], 2);
     assert_eq!(result(shift(Opcode::Asr, D), [-8i32 as u32; 8], [1; 8])[0], -4i32 as u32);
     assert_eq!(result(shift(Opcode::Shr, UD), [0x8000_0000; 8], [31; 8])[0], 1);
     // 64 bits: <4;4,1>:UQ by 33.
-    let wide = op(Opcode::Shl, 4) | dst(g(10), 8, 1) | src0(region(g(2), 8, [3, 2, 1]))
+    let wide = op(Opcode::Shl, 4)
+        | dst(g(10), 8, 1)
+        | src0(region(g(2), 8, [3, 2, 1]))
         | src1(imm(UD, 33));
     assert_eq!(result(wide, [1, 0, 2, 0, 3, 0, 4, 0], [0; 8]), [0, 2, 0, 4, 0, 6, 0, 8]);
 }
@@ -527,11 +607,18 @@ fn averages_have_a_bit_more() {
 
 #[test]
 fn integers_are_clamped() {
-    let add = |t, a, b| result(two(Opcode::Add, 8, (g(10), t), packed(g(2), t), packed(g(4), t)) | SATURATE, [a; 8], [b; 8])[0];
+    let add = |t, a, b| {
+        result(
+            two(Opcode::Add, 8, (g(10), t), packed(g(2), t), packed(g(4), t)) | SATURATE,
+            [a; 8],
+            [b; 8],
+        )[0]
+    };
     assert_eq!(add(UD, u32::MAX, 1), u32::MAX);
     assert_eq!(add(D, 0x7fff_ffff, 1), 0x7fff_ffff);
     assert_eq!(add(D, 0x8000_0000, u32::MAX), 0x8000_0000);
-    let minus = two(Opcode::Add, 8, (g(10), UD), packed(g(2), UD), with(packed(g(4), UD), NEG)) | SATURATE;
+    let minus =
+        two(Opcode::Add, 8, (g(10), UD), packed(g(2), UD), with(packed(g(4), UD), NEG)) | SATURATE;
     assert_eq!(result(minus, [1; 8], [2; 8])[0], 0);
 }
 
@@ -549,14 +636,17 @@ fn ternary_floats() {
     floats(&mut thread, 2, &[0.25; 16]);
     floats(&mut thread, 4, &[8.0; 16]);
     floats(&mut thread, 6, &[4.0; 16]);
-    execute(&mut thread, &[
-        three(Opcode::Mad, 16, 0, 10, [2, 4, 6]),
-        three(Opcode::Lrp, 16, 0, 12, [2, 4, 6]),
-        // The first source's x for all: replicated.
-        three(Opcode::Mad, 8, 0, 14, [2, 4, 6]) | 1 << 64,
-        three(Opcode::Csel, 8, 0, 15, [4, 6, 2]) | condition(LESS),
-        three(Opcode::Csel, 8, 0, 16, [4, 6, 2]) | condition(GREATER),
-    ]);
+    execute(
+        &mut thread,
+        &[
+            three(Opcode::Mad, 16, 0, 10, [2, 4, 6]),
+            three(Opcode::Lrp, 16, 0, 12, [2, 4, 6]),
+            // The first source's x for all: replicated.
+            three(Opcode::Mad, 8, 0, 14, [2, 4, 6]) | 1 << 64,
+            three(Opcode::Csel, 8, 0, 15, [4, 6, 2]) | condition(LESS),
+            three(Opcode::Csel, 8, 0, 16, [4, 6, 2]) | condition(GREATER),
+        ],
+    );
     assert_eq!(read_floats(&thread, 10), [32.25; 8]);
     assert_eq!(read_floats(&thread, 11), [32.25; 8]);
     assert_eq!(read_floats(&thread, 12), [5.0; 8]);
@@ -573,8 +663,15 @@ fn align16_has_swizzles_and_masks() {
     thread.registers[10] = [99; 8];
     // .yxwz, to .xz
     let swizzle = 1u128 | 0 << 2 | (3 | 2 << 2) << 16;
-    let word = op(Opcode::Mov, 8) | 1 << 8 | GRF << 35 | UD << 37 | 0b0101 << 48 | 10 << 53
-        | GRF << 41 | UD << 43 | (swizzle | 2 << 5 | 3 << 21) << 64;
+    let word = op(Opcode::Mov, 8)
+        | 1 << 8
+        | GRF << 35
+        | UD << 37
+        | 0b0101 << 48
+        | 10 << 53
+        | GRF << 41
+        | UD << 43
+        | (swizzle | 2 << 5 | 3 << 21) << 64;
     execute(&mut thread, &[word]);
     assert_eq!(thread.registers[10], [1, 99, 3, 99, 5, 99, 7, 99]);
 }
@@ -586,10 +683,13 @@ fn planes_and_lines() {
     for (register, value) in [(4, 1.0), (5, 10.0), (6, 2.0), (7, 20.0)] {
         floats(&mut thread, register, &[value; 8]);
     }
-    execute(&mut thread, &[
-        two(Opcode::Pln, 16, (g(10), F), scalar(g(2), F), packed(g(4), F)),
-        two(Opcode::Line, 8, (g(12), F), scalar(g(2), F), packed(g(4), F)),
-    ]);
+    execute(
+        &mut thread,
+        &[
+            two(Opcode::Pln, 16, (g(10), F), scalar(g(2), F), packed(g(4), F)),
+            two(Opcode::Line, 8, (g(12), F), scalar(g(2), F), packed(g(4), F)),
+        ],
+    );
     assert_eq!(read_floats(&thread, 10), [37.0; 8]);
     assert_eq!(read_floats(&thread, 11), [69.0; 8]);
     assert_eq!(read_floats(&thread, 12), [7.0; 8]);
@@ -602,11 +702,14 @@ fn rounding_is_what_the_thread_says() {
         floats(&mut thread, 2, &[1.0; 8]);
         floats(&mut thread, 3, &[-1.0; 8]);
         let tiny = imm_f(1e-10);
-        execute(&mut thread, &[
-            two(Opcode::Or, 1, (CR0, UD), scalar(CR0, UD), imm(UD, mode << 4)),
-            two(Opcode::Add, 8, (g(10), F), packed(g(2), F), tiny),
-            two(Opcode::Add, 8, (g(11), F), packed(g(3), F), tiny),
-        ]);
+        execute(
+            &mut thread,
+            &[
+                two(Opcode::Or, 1, (CR0, UD), scalar(CR0, UD), imm(UD, mode << 4)),
+                two(Opcode::Add, 8, (g(10), F), packed(g(2), F), tiny),
+                two(Opcode::Add, 8, (g(11), F), packed(g(3), F), tiny),
+            ],
+        );
         [10, 11].map(|register| thread.registers[register][0])
     };
     let (one, minus) = (1.0f32.to_bits(), (-1.0f32).to_bits());
@@ -634,21 +737,25 @@ fn channels_part_and_meet() {
     let mut thread = thread(0xff);
     fill(&mut thread, 2, 0..8);
     let mov = |value| one(Opcode::Mov, 8, (g(10), UD), imm(UD, value));
-    let less = |value| two(Opcode::Cmp, 8, (NULL, UD), packed(g(2), UD), imm(UD, value)) | condition(LESS);
-    let listener = execute(&mut thread, &[
-        less(4),                                          // 0
-        branch(Opcode::If, 8, 8 * 16, 9 * 16) | PREDICATED,  // 1: else at 8 -> 9
-        less(2),                                          // 2
-        branch(Opcode::If, 8, 3 * 16, 4 * 16) | PREDICATED,  // 3: to 6
-        mov(1),                                           // 4
-        branch(Opcode::Else, 8, 2 * 16, 2 * 16),          // 5: to 7
-        mov(2),                                           // 6
-        branch(Opcode::Endif, 8, 16, 0),                  // 7
-        branch(Opcode::Else, 8, 2 * 16, 2 * 16),          // 8: to 10
-        mov(3),                                           // 9
-        branch(Opcode::Endif, 8, 16, 0),                  // 10
-        one(Opcode::Mov, 8, (g(11), UD), imm(UD, 4)),
-    ]);
+    let less =
+        |value| two(Opcode::Cmp, 8, (NULL, UD), packed(g(2), UD), imm(UD, value)) | condition(LESS);
+    let listener = execute(
+        &mut thread,
+        &[
+            less(4),                                            // 0
+            branch(Opcode::If, 8, 8 * 16, 9 * 16) | PREDICATED, // 1: else at 8 -> 9
+            less(2),                                            // 2
+            branch(Opcode::If, 8, 3 * 16, 4 * 16) | PREDICATED, // 3: to 6
+            mov(1),                                             // 4
+            branch(Opcode::Else, 8, 2 * 16, 2 * 16),            // 5: to 7
+            mov(2),                                             // 6
+            branch(Opcode::Endif, 8, 16, 0),                    // 7
+            branch(Opcode::Else, 8, 2 * 16, 2 * 16),            // 8: to 10
+            mov(3),                                             // 9
+            branch(Opcode::Endif, 8, 16, 0),                    // 10
+            one(Opcode::Mov, 8, (g(11), UD), imm(UD, 4)),
+        ],
+    );
     assert_eq!(thread.registers[10], [1, 1, 2, 2, 3, 3, 3, 3]);
     assert_eq!(thread.registers[11], [4; 8]);
     assert_eq!(listener.sent[0].2, 0xff);
@@ -659,13 +766,16 @@ fn loops_end_for_each_channel_in_its_time() {
     // do { x += 1; if (x == 5) break; } while (x < lane)
     let mut thread = thread(0xff);
     fill(&mut thread, 2, 0..8);
-    let listener = execute(&mut thread, &[
-        two(Opcode::Add, 8, (g(10), UD), packed(g(10), UD), imm(UD, 1)),                              // 0
-        two(Opcode::Cmp, 8, (NULL, UD), packed(g(10), UD), imm(UD, 5)) | condition(EQUAL),            // 1
-        branch(Opcode::Break, 8, 2 * 16, 2 * 16) | PREDICATED,                                        // 2
-        two(Opcode::Cmp, 8, (NULL, UD), packed(g(10), UD), packed(g(2), UD)) | condition(LESS),       // 3
-        branch(Opcode::While, 8, -4 * 16, 0) | PREDICATED,                                            // 4
-    ]);
+    let listener = execute(
+        &mut thread,
+        &[
+            two(Opcode::Add, 8, (g(10), UD), packed(g(10), UD), imm(UD, 1)), // 0
+            two(Opcode::Cmp, 8, (NULL, UD), packed(g(10), UD), imm(UD, 5)) | condition(EQUAL), // 1
+            branch(Opcode::Break, 8, 2 * 16, 2 * 16) | PREDICATED,           // 2
+            two(Opcode::Cmp, 8, (NULL, UD), packed(g(10), UD), packed(g(2), UD)) | condition(LESS), // 3
+            branch(Opcode::While, 8, -4 * 16, 0) | PREDICATED, // 4
+        ],
+    );
     assert_eq!(thread.registers[10], [1, 1, 2, 3, 4, 5, 5, 5]);
     assert_eq!(listener.sent[0].2, 0xff, "all are back");
 }
@@ -675,13 +785,16 @@ fn halted_channels_skip_to_the_end() {
     let mut thread = thread(0xff);
     fill(&mut thread, 2, 0..8);
     let mov = |register, value| one(Opcode::Mov, 8, (g(register), UD), imm(UD, value));
-    execute(&mut thread, &[
-        two(Opcode::Cmp, 8, (NULL, UD), packed(g(2), UD), imm(UD, 3)) | condition(GREATER), // 0
-        branch(Opcode::Halt, 8, 2 * 16, 3 * 16) | PREDICATED,                               // 1: to 4
-        mov(10, 1),                                                                         // 2
-        branch(Opcode::Halt, 8, 16, 16),                                                    // 3
-        mov(11, 2),
-    ]);
+    execute(
+        &mut thread,
+        &[
+            two(Opcode::Cmp, 8, (NULL, UD), packed(g(2), UD), imm(UD, 3)) | condition(GREATER), // 0
+            branch(Opcode::Halt, 8, 2 * 16, 3 * 16) | PREDICATED, // 1: to 4
+            mov(10, 1),                                           // 2
+            branch(Opcode::Halt, 8, 16, 16),                      // 3
+            mov(11, 2),
+        ],
+    );
     assert_eq!(thread.registers[10], [1, 1, 1, 1, 0, 0, 0, 0]);
     assert_eq!(thread.registers[11], [2; 8]);
 }
@@ -691,14 +804,17 @@ fn continued_channels_are_asked_at_the_end_of_the_loop() {
     // do { x += 1; if (lane & 1) continue; y += 1 } while (x < 3)
     let mut thread = thread(0xff);
     fill(&mut thread, 2, 0..8);
-    execute(&mut thread, &[
-        two(Opcode::Add, 8, (g(10), UD), packed(g(10), UD), imm(UD, 1)),
-        two(Opcode::And, 8, (NULL, UD), packed(g(2), UD), imm(UD, 1)) | condition(NOT_EQUAL),
-        branch(Opcode::Cont, 8, 3 * 16, 3 * 16) | PREDICATED,
-        two(Opcode::Add, 8, (g(11), UD), packed(g(11), UD), imm(UD, 1)),
-        two(Opcode::Cmp, 8, (NULL, UD), packed(g(10), UD), imm(UD, 3)) | condition(LESS),
-        branch(Opcode::While, 8, -5 * 16, 0) | PREDICATED,
-    ]);
+    execute(
+        &mut thread,
+        &[
+            two(Opcode::Add, 8, (g(10), UD), packed(g(10), UD), imm(UD, 1)),
+            two(Opcode::And, 8, (NULL, UD), packed(g(2), UD), imm(UD, 1)) | condition(NOT_EQUAL),
+            branch(Opcode::Cont, 8, 3 * 16, 3 * 16) | PREDICATED,
+            two(Opcode::Add, 8, (g(11), UD), packed(g(11), UD), imm(UD, 1)),
+            two(Opcode::Cmp, 8, (NULL, UD), packed(g(10), UD), imm(UD, 3)) | condition(LESS),
+            branch(Opcode::While, 8, -5 * 16, 0) | PREDICATED,
+        ],
+    );
     assert_eq!(thread.registers[10][0], 3);
     assert_eq!(thread.registers[11], [3, 0, 3, 0, 3, 0, 3, 0]);
 }
@@ -707,11 +823,10 @@ fn continued_channels_are_asked_at_the_end_of_the_loop() {
 fn jumps_are_relative_to_the_next() {
     let mut thread = thread(0xff);
     let mov = |register, value| one(Opcode::Mov, 8, (g(register), UD), imm(UD, value));
-    execute(&mut thread, &[
-        op(Opcode::Jmpi, 1) | src1(imm(D, 16)) | NO_MASK,
-        mov(10, 1),
-        mov(11, 2),
-    ]);
+    execute(
+        &mut thread,
+        &[op(Opcode::Jmpi, 1) | src1(imm(D, 16)) | NO_MASK, mov(10, 1), mov(11, 2)],
+    );
     assert_eq!((thread.registers[10], thread.registers[11]), ([0; 8], [2; 8]));
 }
 
@@ -720,13 +835,22 @@ fn messages_carry_both_parts_and_answers_come_back() {
     let mut thread = thread(0x0f0f);
     fill(&mut thread, 2, [7; 8]);
     fill(&mut thread, 5, [9; 8]);
-    let sends = op(Opcode::Sends, 16) | 2 << 24 | 1 << 35 | 1 << 36 | 5 << 44 | 20 << 53 | 2 << 69
+    let sends = op(Opcode::Sends, 16)
+        | 2 << 24
+        | 1 << 35
+        | 1 << 36
+        | 5 << 44
+        | 20 << 53
+        | 2 << 69
         | 1 << 67 >> 2 << 2 >> 3
         | (1 << 25 | 2 << 20 | 0x42) << 96;
     // Ex-mlen 1 is bit 6 of the extended descriptor, bit 64 of the instruction.
     let listener = execute(&mut thread, &[sends & !(0xf << 64) | 1 << 64]);
     let (function, descriptor, lanes, first, payload) = &listener.sent[0];
-    assert_eq!((*function, descriptor & 0xff, *lanes, *first), (SharedFunction::Sampler, 0x42, 0x0f0f, 0));
+    assert_eq!(
+        (*function, descriptor & 0xff, *lanes, *first),
+        (SharedFunction::Sampler, 0x42, 0x0f0f, 0)
+    );
     assert_eq!(payload[..], [[7; 8], [9; 8]]);
     assert_eq!(thread.registers[20..22], [[0x100; 8], [0x101; 8]]);
     assert_eq!(thread.registers[22], [0; 8]);

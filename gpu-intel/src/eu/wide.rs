@@ -330,7 +330,8 @@ impl Lane<'_> {
     }
 
     fn compare_zero(&self, condition: Condition, bits: u64) -> bool {
-        let operation = Operation { condition: Some(condition), opcode: Opcode::Mov, ..*self.operation };
+        let operation =
+            Operation { condition: Some(condition), opcode: Opcode::Mov, ..*self.operation };
         let lane = Lane { operation: &operation, ..*self };
         let value = element(self.thread, self.operation.to, bits, false);
         let zero = match value {
@@ -355,7 +356,8 @@ impl Lane<'_> {
             return match to {
                 DataType::F => {
                     let bits = to_float(value, rounding).to_bits();
-                    let bits = if flush && flushes(self.thread) { float::flush(bits) } else { bits };
+                    let bits =
+                        if flush && flushes(self.thread) { float::flush(bits) } else { bits };
                     (bits.into(), f32::from_bits(bits).is_infinite())
                 }
                 DataType::Hf => {
@@ -366,11 +368,8 @@ impl Lane<'_> {
                 }
                 _ => {
                     let keep = control & Control::KEEP_F64_DENORMALS != 0 || !flush;
-                    let value = if !keep && value.is_subnormal() {
-                        0.0f64.copysign(value)
-                    } else {
-                        value
-                    };
+                    let value =
+                        if !keep && value.is_subnormal() { 0.0f64.copysign(value) } else { value };
                     (value.to_bits(), value.is_infinite())
                 }
             };

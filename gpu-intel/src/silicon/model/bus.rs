@@ -8,8 +8,9 @@ use mediator::Clock;
 use super::counters::Counters;
 use super::memory::Memory;
 use super::registers::{Read, Registers};
-use crate::address::{GgttAddress, RegisterOffset};
+use crate::address::{GgttAddress, PpgttAddress, RegisterOffset};
 use crate::command::streamer::{Bus, Fault, Notify, Space, StatusPage};
+use crate::memory::PpgttMemory;
 
 #[derive(Debug)]
 pub(super) struct BatchBus {
@@ -29,14 +30,14 @@ pub(super) fn no_ggtt() -> Fault {
 impl Bus for BatchBus {
     fn load(&mut self, space: Space, at: u64, to: &mut [u8]) -> Result<(), Fault> {
         match space {
-            Space::Ppgtt => self.memory.read(at, to),
+            Space::Ppgtt => self.memory.read(PpgttAddress(at), to),
             Space::Ggtt => Err(no_ggtt()),
         }
     }
 
     fn store(&mut self, space: Space, at: u64, from: &[u8]) -> Result<(), Fault> {
         match space {
-            Space::Ppgtt => self.memory.write(at, from),
+            Space::Ppgtt => self.memory.write(PpgttAddress(at), from),
             Space::Ggtt => Err(no_ggtt()),
         }
     }
@@ -87,7 +88,7 @@ impl Bus for BatchBus {
         change: &mut dyn FnMut(u64) -> u64,
     ) -> Result<u64, Fault> {
         match space {
-            Space::Ppgtt => self.memory.modify(at, bytes, change),
+            Space::Ppgtt => self.memory.modify(PpgttAddress(at), bytes, change),
             Space::Ggtt => Err(no_ggtt()),
         }
     }

@@ -11,6 +11,8 @@
 //!        0x200  magic, version, engine, predicate, count, count pairs, the blitter's setup
 //! ```
 //!
+//! The render engine's image is longer: page 2 holds the state of the 3D pipeline, command by command.
+//!
 //! The guest may write anything to an image. All of it is numbers for registers on the white list; what doesn't carry
 //! magic, version and engine is taken as no private state at all. The pairs that drivers know win over the private
 //! ones, so that a driver (or the virtual GPU) can change them between two jobs.
@@ -19,6 +21,7 @@ use mediator::{GuestAddress, GuestRam};
 
 use super::blitter::Setup;
 use super::registers::Registers;
+use super::render;
 use crate::address::RegisterOffset;
 use crate::command::registers::GPR;
 use crate::command::streamer::{Fault, Streamer};
@@ -26,6 +29,9 @@ use crate::silicon::{BATCH_POSITION, Position};
 
 const PAGE_DWORDS: usize = 1024;
 const REGISTER_PAGE: usize = 1;
+/// The page with the 3D pipeline's state, and how it begins: magic, version.
+const RENDER_PAGE: usize = 2;
+const RENDER_HEADER: [u32; 4] = [MAGIC[0], u32::from_le_bytes(*b"3d  "), 1, 0];
 
 /// The second block of registers (SKL PRM vol 7, "Register state context"), header first.
 const BLOCK: usize = 0x51;
@@ -61,7 +67,7 @@ pub(super) fn restore(
     pages: &[GuestAddress],
     to: &mut State<'_>,
 ) -> Result<(), Fault> {
-    let page = read(ram, pages)?;
+    let page = read(ram, pages, REGISTER_PAGE)?;
     let engine = to.streamer.engine;
     restore_private(page.get(PRIVATE..).unwrap_or_default(), to);
     for (i, offset) in block().enumerate() {
@@ -100,9 +106,9 @@ pub(super) fn save(
     position: Option<Position>,
 ) -> Result<(), Fault> {
     for (i, word) in Position::encode(position).into_iter().enumerate() {
-        write(ram, pages, BATCH_POSITION + 2 * i, &[word])?;
+        write(ram, pages, REGISTER_PAGE, BATCH_POSITION + 2 * i, &[word])?;
     }
-    let page = read(ram, pages)?;
+    let page = read(ram, pages, REGISTER_PAGE)?;
     let engine = from.streamer.engine;
     let mut words = vec![BLOCK_HEADER];
     for (i, offset) in block().enumerate() {
@@ -112,7 +118,7 @@ pub(super) fn save(
         words.extend([at.0, known.map_or(kept, |(_, value)| value)]);
     }
     debug_assert_eq!(words.len(), 1 + 2 * BLOCK_REGISTERS);
-    write(ram, pages, BLOCK, &words)?;
+    write(ram, pages, REGISTER_PAGE, BLOCK, &words)?;
 
     let predicate = u32::from(from.streamer.set_predicate);
     words = vec![MAGIC[0], MAGIC[1], VERSION, u32::from(engine.id().0), predicate, 0];
@@ -125,27 +131,62 @@ pub(super) fn save(
         *word = count;
     }
     words.extend(from.setup.0);
-    write(ram, pages, PRIVATE, &words)
+    write(ram, pages, REGISTER_PAGE, PRIVATE, &words)
 }
 
-fn register_page(pages: &[GuestAddress]) -> Result<GuestAddress, Fault> {
+/// Loads the 3D pipeline's state, where the image has any: few batches need it.
+pub(super) fn restore_render(
+    ram: &GuestRam,
+    pages: &[GuestAddress],
+    to: &mut render::State,
+) -> Result<(), Fault> {
+    if pages.len() <= RENDER_PAGE {
+        return Ok(());
+    }
+    let page = read(ram, pages, RENDER_PAGE)?;
+    match page.split_at_checked(RENDER_HEADER.len()) {
+        Some((header, words)) if header == RENDER_HEADER => to.restore(words),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Stores the 3D pipeline's state.
+pub(super) fn save_render(
+    ram: &GuestRam,
+    pages: &[GuestAddress],
+    from: &render::State,
+) -> Result<(), Fault> {
+    if pages.len() <= RENDER_PAGE {
+        return Ok(());
+    }
+    write(ram, pages, RENDER_PAGE, 0, &[&RENDER_HEADER, from.words()].concat())
+}
+
+fn page_at(pages: &[GuestAddress], page: usize) -> Result<GuestAddress, Fault> {
     pages
-        .get(REGISTER_PAGE)
+        .get(page)
         .copied()
-        .ok_or_else(|| Fault::new("context/image", "the context image has no register page"))
+        .ok_or_else(|| Fault::new("context/image", format!("the context image has no page {page}")))
 }
 
-fn read(ram: &GuestRam, pages: &[GuestAddress]) -> Result<Vec<u32>, Fault> {
+fn read(ram: &GuestRam, pages: &[GuestAddress], page: usize) -> Result<Vec<u32>, Fault> {
     let mut bytes = vec![0; 4 * PAGE_DWORDS];
-    ram.read(register_page(pages)?, &mut bytes)
+    ram.read(page_at(pages, page)?, &mut bytes)
         .map_err(|error| Fault::new("context/image", error.to_string()))?;
     let (words, _) = bytes.as_chunks::<4>();
     Ok(words.iter().map(|word| u32::from_le_bytes(*word)).collect())
 }
 
-fn write(ram: &GuestRam, pages: &[GuestAddress], at: usize, words: &[u32]) -> Result<(), Fault> {
+fn write(
+    ram: &GuestRam,
+    pages: &[GuestAddress],
+    page: usize,
+    at: usize,
+    words: &[u32],
+) -> Result<(), Fault> {
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-    let to = GuestAddress(register_page(pages)?.0.wrapping_add(4 * at as u64));
+    let to = GuestAddress(page_at(pages, page)?.0.wrapping_add(4 * at as u64));
     ram.write(to, &bytes).map_err(|error| Fault::new("context/image", error.to_string()))
 }
 
@@ -194,6 +235,26 @@ mod tests {
     }
 
     #[test]
+    fn the_3d_pipeline_has_a_page_of_its_own() {
+        let ram = GuestRam::anonymous(0x10000).unwrap();
+        let pages = [0x4000, 0x5000, 0x6000].map(GuestAddress);
+        let mut state = render::State::default();
+        state.restore(&[7; 100]);
+        save_render(&ram, &pages, &state).unwrap();
+        let mut restored = render::State::default();
+        restore_render(&ram, &pages, &mut restored).unwrap();
+        assert_eq!(restored, state);
+        // What does not begin as it should is no state.
+        ram.write_u32(GuestAddress(0x6000), 0).unwrap();
+        let mut restored = render::State::default();
+        restore_render(&ram, &pages, &mut restored).unwrap();
+        assert_eq!(restored, render::State::default());
+        // An image without the page has none.
+        save_render(&ram, &pages[..2], &state).unwrap();
+        restore_render(&ram, &pages[..2], &mut restored).unwrap();
+    }
+
+    #[test]
     fn the_known_pairs_win_over_the_private_ones() {
         let (registers, ..) = round(Engine::Render, |ram| {
             ram.write_u32(GuestAddress(0x5000 + 4 * (0x53 + 2 * 11)), 9).unwrap();
@@ -223,7 +284,8 @@ mod tests {
     #[test]
     fn an_image_without_registers_is_a_fault() {
         let ram = GuestRam::anonymous(0x1000).unwrap();
-        assert!(read(&ram, &[GuestAddress(0)]).is_err());
-        assert!(read(&ram, &[GuestAddress(0), GuestAddress(0x8000)]).is_err());
+        assert!(read(&ram, &[GuestAddress(0)], REGISTER_PAGE).is_err());
+        let outside = [GuestAddress(0), GuestAddress(0x8000)];
+        assert!(read(&ram, &outside, REGISTER_PAGE).is_err());
     }
 }

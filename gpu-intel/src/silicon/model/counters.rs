@@ -22,6 +22,8 @@ counters! {
     commands: "commands",
     /// Blits done.
     blits: "blits",
+    /// Draws, in 3D.
+    draws: "draws",
     /// 3D, media and video commands stepped over.
     skipped_state: "skipped 3D and media commands",
     /// Blitter commands that the model does not know.

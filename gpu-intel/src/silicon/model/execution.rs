@@ -10,6 +10,7 @@ use super::context_image::{self, State};
 use super::counters::Counters;
 use super::memory::Memory;
 use super::registers::Registers;
+use super::render::{Rendered, Renderer, Target};
 use super::stop::Stop;
 use crate::address::PpgttAddress;
 use crate::audit;
@@ -18,6 +19,7 @@ use crate::command::walk::too_deep;
 use crate::command::{self, opcode};
 use crate::engine::Engine;
 use crate::gtt::PAGE_SIZE;
+use crate::memory::PpgttMemory;
 use crate::silicon::{Batch, Position};
 
 /// Bytes of commands that are fetched at a time. What is fetched is executed even if memory changes in between, as on
@@ -28,6 +30,9 @@ const ADDRESS_MASK: u64 = 0xffff_ffff_ffff;
 
 /// After so many commands the thread offers its core to others: a batch may loop for as long as its budget lasts.
 const YIELD_EVERY: u32 = 4096;
+
+/// Bits of PIPE_CONTROL that invalidate state, constants, vertices, textures, instructions or translations.
+const INVALIDATE: u32 = 1 << 2 | 1 << 3 | 1 << 4 | 1 << 10 | 1 << 11 | 1 << 18;
 
 /// Why an execution came to rest.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,12 +54,23 @@ enum Progress {
     Killed,
 }
 
+/// Where the 3D pipeline's state is. It is large, and few batches need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RenderState {
+    /// Where it was when the batch began.
+    InImage,
+    /// In the renderer, and to be saved.
+    Changed,
+}
+
 #[derive(Debug)]
 pub(super) struct Execution {
     batch: Batch,
     started: bool,
     streamer: Streamer,
     setup: Setup,
+    renderer: Renderer,
+    render_state: RenderState,
     bus: BatchBus,
     at: u64,
     /// Whether it stands at a point where the guest's driver may interrupt it.
@@ -93,6 +109,8 @@ impl Execution {
             started: false,
             streamer: Streamer::new(engine),
             setup: Setup::default(),
+            renderer: Renderer::default(),
+            render_state: RenderState::InImage,
             fetched_at: 0,
             fetched: Vec::new(),
             command: Vec::new(),
@@ -102,7 +120,13 @@ impl Execution {
     /// The TLB forgets everything: the guest may have changed its tables before it submitted this.
     pub(super) fn flush(&mut self) {
         self.bus.memory.flush_tlb();
+        self.renderer.invalidate();
         self.fetched.clear();
+    }
+
+    /// The render targets that were written since this was asked, the latest last.
+    pub(super) fn take_drawn(&mut self) -> Vec<Target> {
+        self.renderer.take_drawn()
     }
 
     /// Where it is: changes when it gets on.
@@ -194,7 +218,12 @@ impl Execution {
             streamer: &mut self.streamer,
             setup: &mut self.setup,
         };
-        context_image::save(self.bus.memory.ram(), &self.batch.image, &state, position)
+        context_image::save(self.bus.memory.ram(), &self.batch.image, &state, position)?;
+        if self.render_state == RenderState::Changed {
+            let state = &self.renderer.state;
+            context_image::save_render(self.bus.memory.ram(), &self.batch.image, state)?;
+        }
+        Ok(())
     }
 
     fn step(&mut self, stop: &Stop) -> Result<Progress, Fault> {
@@ -205,9 +234,10 @@ impl Execution {
         let kind = header.dword >> 29;
         let pipe_control = header.dword >> 16 == 0x7a00;
         if kind == 3 && !pipe_control {
-            self.bus.counters.skipped_state.add(1);
-            self.at = next;
-            return Ok(Progress::Next);
+            return self.render(next, stop);
+        }
+        if pipe_control && self.command.get(1).is_some_and(|flags| flags & INVALIDATE != 0) {
+            self.renderer.invalidate();
         }
 
         match self.streamer.execute(&self.command, &mut self.bus)? {
@@ -244,6 +274,30 @@ impl Execution {
                 self.at = next;
             }
         }
+        Ok(Progress::Next)
+    }
+
+    /// A command of the 3D, media or video pipelines. Only the first is there.
+    fn render(&mut self, next: u64, stop: &Stop) -> Result<Progress, Fault> {
+        let counters = Arc::clone(&self.bus.counters);
+        let rendered = match self.streamer.engine {
+            Engine::Render => {
+                if self.render_state == RenderState::InImage && self.batch.restore {
+                    let (ram, image) = (self.bus.memory.ram(), &self.batch.image);
+                    context_image::restore_render(ram, image, &mut self.renderer.state)?;
+                }
+                self.render_state = RenderState::Changed;
+                self.renderer.execute(&self.command, &mut self.bus, stop)?
+            }
+            _ => Rendered::Skipped,
+        };
+        match rendered {
+            Rendered::Done => {}
+            Rendered::Drawn => counters.draws.add(1),
+            Rendered::Skipped => counters.skipped_state.add(1),
+            Rendered::Killed => return Ok(Progress::Killed),
+        }
+        self.at = next;
         Ok(Progress::Next)
     }
 
@@ -286,7 +340,7 @@ impl Execution {
         let buffer = buffer.get_mut(..bytes as usize).unwrap_or_default();
         self.fetched.clear();
         let entered = at == self.entered;
-        self.bus.memory.read(at, buffer).map_err(|Fault(why)| {
+        self.bus.memory.read(PpgttAddress(at), buffer).map_err(|Fault(why)| {
             Fault(match entered {
                 true => Reason::new("batch/unmapped", format!("no batch can be fetched: {why}")),
                 false => Reason::new("batch/end", format!("it runs off its end: {why}")),

@@ -7,6 +7,7 @@ use mediator::{GuestAddress, GuestRam, SpaceRoot};
 use crate::address::PpgttAddress;
 use crate::command::streamer::Fault;
 use crate::gtt::{PAGE_SIZE, PageTableWalker, Tlb};
+use crate::memory::PpgttMemory;
 
 #[derive(Debug)]
 pub(super) struct Memory {
@@ -22,6 +23,16 @@ impl Memory {
         Self { ram, walker: PageTableWalker::new(root), tlb: Tlb::default(), atomics }
     }
 
+    /// The same space with translations of its own, for another thread.
+    pub(super) fn fork(&self) -> Self {
+        Self {
+            ram: self.ram.clone(),
+            walker: self.walker,
+            tlb: Tlb::default(),
+            atomics: Arc::clone(&self.atomics),
+        }
+    }
+
     pub(super) fn ram(&self) -> &GuestRam {
         &self.ram
     }
@@ -30,11 +41,24 @@ impl Memory {
         self.tlb.flush();
     }
 
-    /// Reads `to.len()` bytes; aligned reads of 4 and 8 bytes do not tear.
-    pub(super) fn read(&mut self, at: u64, to: &mut [u8]) -> Result<(), Fault> {
+    fn physical(&mut self, at: u64, write: bool) -> Result<GuestAddress, Fault> {
+        let frame = self
+            .tlb
+            .translate(&self.walker, &self.ram, PpgttAddress(at))
+            .map_err(|error| Fault::new("ppgtt/unmapped", error.to_string()))?;
+        if write && !frame.writable {
+            return Err(Fault::new("ppgtt/read-only", format!("{at:#x} is mapped read-only")));
+        }
+        Ok(GuestAddress(frame.physical.0 | (at % PAGE_SIZE)))
+    }
+}
+
+/// Other engines' atomic operations are held off; stores of the guest's CPUs are not.
+impl PpgttMemory for Memory {
+    fn read(&mut self, at: PpgttAddress, to: &mut [u8]) -> Result<(), Fault> {
         let mut done = 0;
         while done < to.len() {
-            let here = at.wrapping_add(done as u64);
+            let here = at.0.wrapping_add(done as u64);
             let physical = self.physical(here, false)?;
             let part = to.len().min(done + bytes_to_page_end(here));
             let chunk = to.get_mut(done..part).unwrap_or_default();
@@ -55,11 +79,10 @@ impl Memory {
         Ok(())
     }
 
-    /// Writes `from`; aligned writes of 4 and 8 bytes do not tear.
-    pub(super) fn write(&mut self, at: u64, from: &[u8]) -> Result<(), Fault> {
+    fn write(&mut self, at: PpgttAddress, from: &[u8]) -> Result<(), Fault> {
         let mut done = 0;
         while done < from.len() {
-            let here = at.wrapping_add(done as u64);
+            let here = at.0.wrapping_add(done as u64);
             let physical = self.physical(here, true)?;
             let part = from.len().min(done + bytes_to_page_end(here));
             let chunk = from.get(done..part).unwrap_or_default();
@@ -80,11 +103,9 @@ impl Memory {
         Ok(())
     }
 
-    /// Changes a word of 4 or 8 bytes, with no other engine's atomic operation in between. Stores of the guest's CPUs
-    /// are not held off.
-    pub(super) fn modify(
+    fn modify(
         &mut self,
-        at: u64,
+        at: PpgttAddress,
         bytes: usize,
         change: &mut dyn FnMut(u64) -> u64,
     ) -> Result<u64, Fault> {
@@ -95,17 +116,6 @@ impl Memory {
         let old = u64::from_le_bytes(word);
         self.write(at, change(old).to_le_bytes().get(..bytes).unwrap_or_default())?;
         Ok(old)
-    }
-
-    fn physical(&mut self, at: u64, write: bool) -> Result<GuestAddress, Fault> {
-        let frame = self
-            .tlb
-            .translate(&self.walker, &self.ram, PpgttAddress(at))
-            .map_err(|error| Fault::new("ppgtt/unmapped", error.to_string()))?;
-        if write && !frame.writable {
-            return Err(Fault::new("ppgtt/read-only", format!("{at:#x} is mapped read-only")));
-        }
-        Ok(GuestAddress(frame.physical.0 | (at % PAGE_SIZE)))
     }
 }
 

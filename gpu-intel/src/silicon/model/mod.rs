@@ -8,7 +8,9 @@
 //! ```
 //!
 //! What it does: MI commands, PIPE_CONTROL, FLUSH_DW, the blitter's copies and fills, context save and restore,
-//! preemption between any two commands, and recalls at the commands where the guest's driver allows them. What it does not: 3D, media and video commands are stepped over and counted.
+//! draws with vertex and pixel shaders, preemption between any two commands, and recalls at the commands where the guest's
+//! driver allows them. What it does not: tessellation, geometry shaders, stream output, compute, media and video are
+//! stepped over and counted.
 //!
 //! Batches run unprivileged: each command is judged by the [`audit`](crate::audit) as it was fetched, before it is
 //! executed, and one that is refused ends the job with a fault, as an access to an address that is not mapped does. Of
@@ -21,6 +23,8 @@ mod execution;
 mod lane;
 mod memory;
 pub mod registers;
+mod render;
+pub mod replay;
 mod stop;
 
 mod blitter;

@@ -26,9 +26,10 @@ use self::raster::Raster;
 use self::surface::Surface;
 use super::bus::BatchBus;
 use super::stop::Stop;
-use crate::address::RegisterOffset;
+use crate::address::{PpgttAddress, RegisterOffset};
 use crate::command::registers::BCS_SWCTRL;
 use crate::command::streamer::Fault;
+use crate::memory::PpgttMemory;
 use display::Tiling;
 
 mod opcode {
@@ -261,7 +262,7 @@ fn job(
 
 fn pattern(bus: &mut BatchBus, at: u64, bytes: u32, seed: (u32, u32)) -> Result<Pattern, Fault> {
     let mut pixels = vec![0; 64 * bytes as usize];
-    bus.memory.read(at & !63, &mut pixels)?;
+    bus.memory.read(PpgttAddress(at & !63), &mut pixels)?;
     Ok(Pattern::Tile { pixels, seed })
 }
 

@@ -2,7 +2,9 @@
 
 use display::{Layout, Tiling};
 
+use crate::address::PpgttAddress;
 use crate::command::streamer::Fault;
+use crate::memory::PpgttMemory;
 use crate::silicon::model::memory::Memory;
 
 /// A surface as a blit names it. It has a start and a pitch, but no size.
@@ -54,7 +56,7 @@ impl Surface {
         to: &mut [u8],
     ) -> Result<(), Fault> {
         self.runs(x, y, to.len(), |at, from, bytes| {
-            memory.read(at, to.get_mut(from..from + bytes).unwrap_or_default())
+            memory.read(PpgttAddress(at), to.get_mut(from..from + bytes).unwrap_or_default())
         })
     }
 
@@ -67,7 +69,7 @@ impl Surface {
         from: &[u8],
     ) -> Result<(), Fault> {
         self.runs(x, y, from.len(), |at, start, bytes| {
-            memory.write(at, from.get(start..start + bytes).unwrap_or_default())
+            memory.write(PpgttAddress(at), from.get(start..start + bytes).unwrap_or_default())
         })
     }
 

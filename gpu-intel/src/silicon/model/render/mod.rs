@@ -1,0 +1,57 @@
+//! The 3D pipeline: what unmodified user-mode drivers compile for a Gen9, drawn by the CPU.
+//!
+//! ```text
+//!  state commands ─► State (kept as they are, also in the context's image)
+//!                      │
+//!  3DPRIMITIVE ────────┴─► Geometry: fetch, vertex shader, assembly, clip, setup ─► shapes
+//!                                                                                     │ sorted into tiles of 32x32 pixels
+//!        ┌─ worker threads, a tile at a time, in each the shapes in order ◄───────────┘
+//!        └─► rasterize ─► early tests ─► pixel shader ─► late tests, blending ─► the tile is written back
+//! ```
+//!
+//! The picture is the same whatever the number of threads: each pixel belongs to one tile, and a tile to one thread.
+//! A kill is looked for between tiles, and every few thousand instructions of a shader.
+//!
+//! Auxiliary surfaces are accepted and not used: nothing but the GPU reads them, so surfaces are always kept resolved. A fast
+//! clear fills the surface, a resolve does nothing.
+
+mod assembly;
+mod blend;
+mod clear;
+mod clip;
+mod depth;
+mod draw;
+mod geometry;
+mod kernel;
+mod merger;
+mod message;
+mod pixel_shader;
+mod raster;
+mod setup;
+mod state;
+mod target;
+mod tile;
+mod urb;
+mod vertex_fetch;
+mod vertex_shader;
+mod vertices;
+mod worker;
+
+pub(super) use self::draw::{Rendered, Renderer};
+pub(super) use self::state::State;
+pub(super) use self::target::Target;
+use crate::command::streamer::Fault;
+
+/// Why a draw did not come to its end.
+#[derive(Debug)]
+pub(super) enum Halt {
+    Fault(Fault),
+    /// Its job was killed.
+    Killed,
+}
+
+impl From<Fault> for Halt {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}

@@ -1,0 +1,243 @@
+//! What pixels are written to: render targets, the depth and the stencil buffer.
+
+use std::sync::Arc;
+
+use super::depth::DepthFormat;
+use super::raster::TILE;
+use super::setup::Area;
+use super::state::{self, State};
+use crate::address::PpgttAddress;
+use crate::command::streamer::Fault;
+use crate::memory::PpgttMemory;
+use crate::surface::{Format, Geometry, Layout};
+
+const SIDE: usize = TILE as usize;
+
+/// One level of a surface.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Target(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    layout: Layout,
+    level: u32,
+    first_layer: u32,
+    layers: u32,
+    /// Of a render target.
+    format: Option<&'static Format>,
+}
+
+impl Target {
+    pub(super) fn new(
+        layout: Layout,
+        level: u32,
+        first_layer: u32,
+        layers: u32,
+        format: Option<&'static Format>,
+    ) -> Self {
+        Self(Arc::new(Inner { layout, level, first_layer, layers: layers.max(1), format }))
+    }
+
+    /// The depth buffer, if there is one.
+    pub(super) fn depth(state: &State) -> Option<(Self, DepthFormat)> {
+        let words = state.command(state::DEPTH_BUFFER);
+        let format = DepthFormat::new(words.bits(1, 18..=20))?;
+        if words.bits(1, 29..=31) == NULL_SURFACE {
+            return None;
+        }
+        let pitch = words.bits(1, 0..=17) + 1;
+        let qpitch = 4 * words.bits(7, 0..=14);
+        let base = words.address(2).0;
+        let layout = Geometry::depth(
+            base,
+            pitch,
+            format.bytes() as u32,
+            qpitch,
+            size(state),
+            samples(state),
+        );
+        Some((Self::of_depth(state, layout), format))
+    }
+
+    /// The stencil buffer, if there is one.
+    pub(super) fn stencil(state: &State) -> Option<Self> {
+        let words = state.command(state::STENCIL_BUFFER);
+        if !words.flag(1, 31) || words.address(2).0 == 0 {
+            return None;
+        }
+        let pitch = words.bits(1, 0..=16) + 1;
+        let qpitch = 4 * words.bits(4, 0..=14);
+        let base = words.address(2).0;
+        let layout = Geometry::stencil(base, pitch, qpitch, size(state), samples(state));
+        Some(Self::of_depth(state, layout))
+    }
+
+    fn of_depth(state: &State, geometry: Geometry) -> Self {
+        let words = state.command(state::DEPTH_BUFFER);
+        let layers = words.bits(7, 21..=31) + 1;
+        Self::new(Layout::new(geometry), words.bits(4, 0..=3), words.bits(5, 10..=20), layers, None)
+    }
+
+    /// Whether both are the same.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether both are the same texels.
+    pub(super) fn shows_the_same(&self, other: &Self) -> bool {
+        let (a, b) = (&*self.0, &*other.0);
+        let place = |inner: &Inner| (*inner.layout.geometry(), inner.level, inner.first_layer);
+        place(a) == place(b)
+    }
+
+    /// Its colours' format.
+    pub(super) fn format(&self) -> Option<&'static Format> {
+        self.0.format
+    }
+
+    /// Bytes of a texel.
+    pub(super) fn element(&self) -> usize {
+        self.0.layout.geometry().bytes.clamp(1, 16) as usize
+    }
+
+    pub(super) fn samples(&self) -> usize {
+        1 << self.0.layout.geometry().samples.log2()
+    }
+
+    /// Its pixels.
+    pub(super) fn area(&self) -> Area {
+        let level = self.0.layout.level(self.0.level);
+        let size = |size: u32| size.min(1 << 14) as i32;
+        Area { left: 0, top: 0, right: size(level.width), bottom: size(level.height) }
+    }
+
+    pub(super) fn layers(&self) -> u32 {
+        self.0.layers
+    }
+
+    pub(super) fn layout(&self) -> &Layout {
+        &self.0.layout
+    }
+
+    pub(super) fn level(&self) -> u32 {
+        self.0.level
+    }
+
+    pub(super) fn first_layer(&self) -> u32 {
+        self.0.first_layer
+    }
+
+    /// Where it lies, and what.
+    pub(in super::super) fn describe(&self) -> (PpgttAddress, &'static str) {
+        let base = PpgttAddress(self.0.layout.geometry().base).truncated();
+        (base, self.0.format.map_or("depth", |format| format.name))
+    }
+
+    /// Width, height, and pixels of its first layer and sample: red, green, blue and alpha, row by row.
+    pub(in super::super) fn picture<M: PpgttMemory>(
+        &self,
+        memory: &mut M,
+    ) -> Result<(u32, u32, Vec<u8>), Fault> {
+        let area = self.area();
+        let (width, height) = (area.right as usize, area.bottom as usize);
+        let mut pixels = vec![0; 4 * width * height];
+        let mut tile = vec![0; SIDE * SIDE * self.element()];
+        let Some(format) = self.0.format else { return Ok((0, 0, Vec::new())) };
+        for top in (0..area.bottom).step_by(SIDE) {
+            for left in (0..area.right).step_by(SIDE) {
+                self.load(memory, (left, top), 0, 0, &mut tile)?;
+                for (i, texel) in tile.chunks_exact(self.element()).enumerate() {
+                    let (x, y) = (left as usize + i % SIDE, top as usize + i / SIDE);
+                    let at = 4 * (y * width + x);
+                    if x < width
+                        && y < height
+                        && let Some(pixel) = pixels.get_mut(at..at + 4)
+                    {
+                        pixel.copy_from_slice(&shown(format, texel));
+                    }
+                }
+            }
+        }
+        Ok((width as u32, height as u32, pixels))
+    }
+
+    /// Calls `each` with the address of each run of texels of a tile, and where its bytes are in a tile's plane.
+    fn runs(
+        &self,
+        (left, top): (i32, i32),
+        layer: u32,
+        sample: u32,
+        mut each: impl FnMut(PpgttAddress, std::ops::Range<usize>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        // What is drawn to a layer that the view does not have goes to its first.
+        let layer = if layer < self.0.layers { layer } else { 0 };
+        let plane = self.0.layout.plane(self.0.level, self.0.first_layer + layer, sample);
+        let area = self.area();
+        let element = self.element();
+        let columns = (area.right - left).clamp(0, TILE) as usize;
+        let rows = (area.bottom - top).clamp(0, TILE) as usize;
+        for y in 0..rows {
+            let row = plane.row(top as u32 + y as u32);
+            let mut x = 0;
+            while x < columns {
+                let column = left as u32 + x as u32;
+                let count = (plane.run(column) as usize).min(columns - x);
+                let start = (y * SIDE + x) * element;
+                let at = PpgttAddress(row.wrapping_add(plane.column(column))).truncated();
+                each(at, start..start + count * element)?;
+                x += count;
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads the texels of a tile; those outside of the surface stay as they are.
+    pub(super) fn load<M: PpgttMemory>(
+        &self,
+        memory: &mut M,
+        origin: (i32, i32),
+        layer: u32,
+        sample: u32,
+        to: &mut [u8],
+    ) -> Result<(), Fault> {
+        self.runs(origin, layer, sample, |at, bytes| {
+            memory.read(at, to.get_mut(bytes).unwrap_or_default())
+        })
+    }
+
+    /// Stores the texels of a tile.
+    pub(super) fn store<M: PpgttMemory>(
+        &self,
+        memory: &mut M,
+        origin: (i32, i32),
+        layer: u32,
+        sample: u32,
+        from: &[u8],
+    ) -> Result<(), Fault> {
+        self.runs(origin, layer, sample, |at, bytes| {
+            memory.write(at, from.get(bytes).unwrap_or_default())
+        })
+    }
+}
+
+/// A texel as a picture shows it: colours as they are stored, integers cut off.
+fn shown(format: &'static Format, texel: &[u8]) -> [u8; 4] {
+    let values = format.linear().decode(texel);
+    values.map(|value| match format.is_integer() {
+        true => value.min(255) as u8,
+        false => (f32::from_bits(value).clamp(0.0, 1.0) * 255.0 + 0.5) as u8,
+    })
+}
+
+/// A surface type: none.
+pub(super) const NULL_SURFACE: u32 = 7;
+
+/// Width, height and layers of the depth buffer.
+fn size(state: &State) -> [u32; 3] {
+    let words = state.command(state::DEPTH_BUFFER);
+    [words.bits(4, 4..=17) + 1, words.bits(4, 18..=31) + 1, words.bits(5, 21..=31) + 1]
+}
+
+fn samples(state: &State) -> u8 {
+    state.command(state::MULTISAMPLE).bits(1, 1..=3) as u8
+}
