@@ -24,6 +24,7 @@ pub mod registers;
 mod stop;
 
 mod blitter;
+pub mod render;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

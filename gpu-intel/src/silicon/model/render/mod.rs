@@ -1,0 +1,3 @@
+//! The render engine.
+
+pub mod message;
