@@ -423,6 +423,43 @@ impl Plane {
         self.base.wrapping_add(self.tiling.row(y, self.pitch))
     }
 
+    /// [`Self::column`] of many.
+    #[must_use]
+    #[inline]
+    pub fn columns<const N: usize>(&self, x: &[u32; N]) -> [u64; N] {
+        let mut columns = [0; N];
+        // A loop of its own for the tiling that most have.
+        if self.tiling == Tiling::Y && self.spread.0 == 0 {
+            for (column, x) in columns.iter_mut().zip(x) {
+                let byte = x.wrapping_add(self.origin.0).wrapping_mul(self.bytes);
+                *column = Tiling::Y.column(byte);
+            }
+            return columns;
+        }
+        for (column, x) in columns.iter_mut().zip(x) {
+            *column = self.column(*x);
+        }
+        columns
+    }
+
+    /// [`Self::row`] of many.
+    #[must_use]
+    #[inline]
+    pub fn rows<const N: usize>(&self, y: &[u32; N]) -> [u64; N] {
+        let mut rows = [0; N];
+        if self.tiling == Tiling::Y && self.spread.1 == 0 {
+            for (row, y) in rows.iter_mut().zip(y) {
+                let y = y.wrapping_add(self.origin.1);
+                *row = self.base.wrapping_add(Tiling::Y.row(y, self.pitch));
+            }
+            return rows;
+        }
+        for (row, y) in rows.iter_mut().zip(y) {
+            *row = self.row(*y);
+        }
+        rows
+    }
+
     /// The address of an element.
     #[must_use]
     #[inline]
