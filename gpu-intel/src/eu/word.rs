@@ -210,10 +210,9 @@ mod tests {
 
     #[test]
     fn a_small_immediate_is_sign_extended_and_stays_alone() {
-        // add with data types 0x49209 (index 26): UW = UW, immediate UW; all bits of the immediate set.
-        let compacted = 1 | 1 << 29 | 26 << 13 | 0x1f << 35 | 0xff << 56;
-        let word = expand(compacted);
-        assert_eq!(word.bits(90, 89) == 3 || word.bits(42, 41) == 3, true);
+        // Data types 28: all are floats, the second source is an immediate. All bits of it are set.
+        let word = expand(0x40 | 1 << 29 | 28 << 13 | 0x1f << 35 | 0xff << 56);
+        assert_eq!(word.bits(90, 89), 3);
         assert_eq!(word.bits(127, 96), 0xffff_ffff);
     }
 }
