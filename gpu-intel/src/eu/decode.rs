@@ -443,9 +443,10 @@ fn send(word: Word) -> Decoded<Send> {
     if word.bit(79) || word.bit(63) {
         return Err(DecodeError::IndirectPayload);
     }
-    if word.bits(42, 41) != GENERAL {
+    let read = source_0(word, AccessMode::Align1)?;
+    let Place::Direct { register: Register::General(payload), .. } = read.place else {
         return Err(DecodeError::File(word.bits(42, 41) as u8));
-    }
+    };
     let destination = match written.place {
         Place::Direct { register: Register::General(number), .. } => Some(number),
         _ => None,
@@ -470,8 +471,8 @@ fn send(word: Word) -> Decoded<Send> {
         extended: Descriptor::Immediate(extended as u32),
         destination,
         written,
-        payload: payload(word.bits(76, 69))?,
-        payload_type: data_type(word.bits(46, 43) as u8)?,
+        payload,
+        read: Some(read),
         second: None,
         end_of_thread: word.bit(127),
     })
@@ -511,7 +512,7 @@ fn split_send(word: Word) -> Decoded<Send> {
             mask: 0xf,
         },
         payload: payload(word.bits(76, 69))?,
-        payload_type: DataType::Ud,
+        read: None,
         second: general(second),
         end_of_thread: word.bit(127),
     })

@@ -11,6 +11,7 @@
 
 mod alu;
 mod decode;
+mod disassembly;
 mod float;
 mod instruction;
 mod lanes;
@@ -27,6 +28,7 @@ mod wide;
 mod word;
 
 pub use self::decode::{DecodeError, decode};
+pub use self::disassembly::Listing;
 pub use self::instruction::{
     AccessMode, Architecture, Condition, DataType, Descriptor, Destination, Flag, Hints, Immediate,
     Instruction, MathFunction, Operands, Place, Predicate, PredicateControl, Region, Register,

@@ -1,0 +1,725 @@
+//! Instructions as text, in the notation that Mesa's own disassembler has (INTEL_DEBUG=fs), so that the two can be
+//! compared: all that it prints, with one space where it pads.
+
+use std::collections::BTreeSet;
+use std::fmt::{self, Display, Formatter, Write};
+
+use super::instruction::{
+    AccessMode, Architecture, Condition, DataType, Descriptor, Destination, Immediate, Instruction,
+    MathFunction, Operands, Place, PredicateControl, Region, Register, Send, Source,
+    SourceRegister, small_float,
+};
+use super::message::SharedFunction;
+use super::opcode::Opcode;
+use super::program::Program;
+
+impl Display for Instruction {
+    /// Branches have the distance in bytes.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        line(f, self, &|by| format!("{by:+}"))
+    }
+}
+
+/// A program as text, a line for each instruction, `LABELn:` before those that branches lead to.
+#[derive(Clone, Copy, Debug)]
+pub struct Listing<'a>(pub &'a Program);
+
+impl Display for Listing<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let instructions = self.0.instructions();
+        let to = |at: u32, by: i32| i64::from(at) + i64::from(by);
+        // Labels are numbered as branches name them.
+        let (mut labels, mut seen) = (Vec::new(), BTreeSet::new());
+        for (at, instruction) in instructions {
+            let Ok(Instruction { operands: Operands::Branch { jip, uip }, .. }) = instruction
+            else {
+                continue;
+            };
+            for by in uip.iter().chain([jip]) {
+                let target = to(*at, *by);
+                if seen.insert(target) {
+                    labels.push(target);
+                }
+            }
+        }
+        let label = |target: i64| labels.iter().position(|label| *label == target);
+        for (at, instruction) in instructions {
+            if let Some(number) = label((*at).into()) {
+                writeln!(f, "LABEL{number}:")?;
+            }
+            match instruction {
+                Ok(instruction) => line(f, instruction, &|by| match label(to(*at, by)) {
+                    Some(number) => format!("LABEL{number}"),
+                    None => String::new(),
+                })?,
+                Err(error) => write!(f, "illegal /* {error} */;")?,
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
+
+/// An instruction, with `label` for so many bytes from it.
+fn line(f: &mut Formatter<'_>, it: &Instruction, label: &dyn Fn(i32) -> String) -> fmt::Result {
+    predicate(f, it)?;
+    f.write_str(it.opcode.name())?;
+    if it.saturate {
+        f.write_str(".sat")?;
+    }
+    if it.hints.breakpoint {
+        f.write_str(".breakpoint")?;
+    }
+    if let Operands::Math(function, ..) = it.operands {
+        write!(f, " {}", math(function))?;
+    }
+    if let Some(condition) = it.condition {
+        f.write_str(self::condition(condition))?;
+        if !matches!(it.opcode, Opcode::Sel | Opcode::Csel | Opcode::If | Opcode::While) {
+            write!(f, ".{}", flag(it.flag.0))?;
+        }
+    }
+    if it.opcode != Opcode::Nop {
+        write!(f, "({})", it.execution_size)?;
+    }
+    match &it.operands {
+        Operands::None => {}
+        Operands::Branch { jip, uip: None } => write!(f, " JIP: {}", label(*jip))?,
+        Operands::Branch { jip, uip: Some(uip) } => {
+            write!(f, " JIP: {} UIP: {}", label(*jip), label(*uip))?;
+        }
+        Operands::Jump(source) => self::source(f, it, source)?,
+        Operands::Wait(destination) => self::destination(f, it, destination)?,
+        Operands::One(destination, source) => {
+            self::destination(f, it, destination)?;
+            self::source(f, it, source)?;
+        }
+        Operands::Two(destination, sources) | Operands::Math(_, destination, sources) => {
+            self::destination(f, it, destination)?;
+            sources.iter().try_for_each(|source| self::source(f, it, source))?;
+        }
+        Operands::Three(destination, sources) => {
+            ternary_destination(f, destination)?;
+            sources.iter().try_for_each(|source| ternary_source(f, source))?;
+        }
+        Operands::Send(send) => message(f, it, send)?,
+    }
+    options(f, it)
+}
+
+fn options(f: &mut Formatter<'_>, it: &Instruction) -> fmt::Result {
+    if it.opcode == Opcode::Nop {
+        return f.write_str(" ;");
+    }
+    f.write_str(" { ")?;
+    f.write_str(match it.access {
+        AccessMode::Align1 => "align1",
+        AccessMode::Align16 => "align16",
+    })?;
+    if it.no_mask {
+        f.write_str(" WE_all")?;
+    }
+    f.write_str(
+        ["", " NoDDClr", " NoDDChk", " NoDDClr,NoDDChk"][usize::from(it.hints.dependency & 3)],
+    )?;
+    let (first, size) = (it.first_channel, it.execution_size);
+    if size < 8 || first % 8 != 0 {
+        write!(f, " {}N", first / 4 + 1)?;
+    } else if size == 8 {
+        write!(f, " {}Q", first / 8 + 1)?;
+    } else if size == 16 {
+        write!(f, " {}H", first / 16 + 1)?;
+    }
+    if it.compacted {
+        f.write_str(" compacted")?;
+    }
+    f.write_str(["", " atomic", " switch", " nopreempt"][usize::from(it.hints.thread & 3)])?;
+    if it.accumulator_write {
+        let branches = it.opcode.has_branch_control();
+        f.write_str(if branches { " BranchCtrl" } else { " AccWrEnable" })?;
+    }
+    if let Operands::Send(Send { end_of_thread: true, .. }) = it.operands {
+        f.write_str(" EOT")?;
+    }
+    f.write_str(" };")
+}
+
+fn flag(number: u8) -> String {
+    format!("f{}.{}", number >> 1, number & 1)
+}
+
+fn predicate(f: &mut Formatter<'_>, it: &Instruction) -> fmt::Result {
+    let Some(predicate) = it.predicate else { return Ok(()) };
+    let sign = if predicate.inverse { '-' } else { '+' };
+    write!(f, "({sign}{}", flag(it.flag.0))?;
+    match predicate.control {
+        PredicateControl::Normal => {}
+        PredicateControl::AnyV => f.write_str(".anyv")?,
+        PredicateControl::AllV => f.write_str(".allv")?,
+        PredicateControl::Any(size) => write!(f, ".any{size}h")?,
+        PredicateControl::All(size) => write!(f, ".all{size}h")?,
+        PredicateControl::Replicate(component) => write!(f, ".{}", component_name(component))?,
+    }
+    f.write_str(") ")
+}
+
+fn condition(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Equal => ".z",
+        Condition::NotEqual => ".nz",
+        Condition::Greater => ".g",
+        Condition::GreaterEqual => ".ge",
+        Condition::Less => ".l",
+        Condition::LessEqual => ".le",
+        Condition::Overflow => ".o",
+        Condition::Unordered => ".u",
+    }
+}
+
+fn math(function: MathFunction) -> &'static str {
+    match function {
+        MathFunction::Inv => "inv",
+        MathFunction::Log => "log",
+        MathFunction::Exp => "exp",
+        MathFunction::Sqrt => "sqrt",
+        MathFunction::Rsq => "rsq",
+        MathFunction::Sin => "sin",
+        MathFunction::Cos => "cos",
+        MathFunction::Fdiv => "fdiv",
+        MathFunction::Pow => "pow",
+        MathFunction::IntDivMod => "intdivmod",
+        MathFunction::IntDiv => "intdiv",
+        MathFunction::IntMod => "intmod",
+        MathFunction::Invm => "invm",
+        MathFunction::Rsqrtm => "rsqrtm",
+    }
+}
+
+fn component_name(component: u8) -> char {
+    ['x', 'y', 'z', 'w'][usize::from(component & 3)]
+}
+
+/// A register; whether anything follows its name.
+fn register(f: &mut Formatter<'_>, register: Register) -> Result<bool, fmt::Error> {
+    match register {
+        Register::General(number) => write!(f, "g{number}")?,
+        Register::Architecture(register) => match register {
+            Architecture::Null => f.write_str("null")?,
+            Architecture::Address => f.write_str("a0")?,
+            Architecture::Accumulator(number) => write!(f, "acc{number}")?,
+            Architecture::Flag(number) => write!(f, "f{number}")?,
+            Architecture::ChannelEnable => f.write_str("mask0")?,
+            Architecture::State => f.write_str("sr0")?,
+            Architecture::Control => f.write_str("cr0")?,
+            Architecture::Notification => f.write_str("n0")?,
+            Architecture::Timestamp => f.write_str("tm0")?,
+            Architecture::InstructionPointer => {
+                f.write_str("ip")?;
+                return Ok(false);
+            }
+            Architecture::ThreadDependency => {
+                f.write_str("tdr0")?;
+                return Ok(false);
+            }
+        },
+    }
+    Ok(true)
+}
+
+/// The place's name, with its element's number where it isn't the first; whether anything follows.
+fn place(f: &mut Formatter<'_>, place: Place, size: usize) -> Result<bool, fmt::Error> {
+    match place {
+        Place::Direct { register, byte } => {
+            if !self::register(f, register)? {
+                return Ok(false);
+            }
+            if byte != 0 {
+                write!(f, ".{}", usize::from(byte) / size)?;
+            }
+        }
+        Place::Indirect { word, offset } => {
+            f.write_str("g[a0")?;
+            if word != 0 {
+                write!(f, ".{word}")?;
+            }
+            if offset != 0 {
+                write!(f, " {offset}")?;
+            }
+            f.write_char(']')?;
+        }
+    }
+    Ok(true)
+}
+
+fn write_mask(f: &mut Formatter<'_>, mask: u8) -> fmt::Result {
+    if mask != 0xf {
+        f.write_char('.')?;
+        for component in (0..4).filter(|component| mask >> component & 1 != 0) {
+            f.write_char(component_name(component))?;
+        }
+    }
+    Ok(())
+}
+
+fn destination(f: &mut Formatter<'_>, it: &Instruction, to: &Destination) -> fmt::Result {
+    f.write_char(' ')?;
+    let size = to.data_type.size();
+    // An address's word is counted in the destination's elements here.
+    let at = match to.place {
+        Place::Indirect { word, offset } => Place::Indirect { word: word / size as u8, offset },
+        direct => direct,
+    };
+    if !place(f, at, size)? {
+        return Ok(());
+    }
+    write!(f, "<{}>", to.stride)?;
+    if it.access == AccessMode::Align16 {
+        write_mask(f, to.mask)?;
+    }
+    f.write_str(to.data_type.letters())
+}
+
+fn modifiers(f: &mut Formatter<'_>, opcode: Opcode, source: &SourceRegister) -> fmt::Result {
+    if source.negate {
+        f.write_char(if opcode.is_logic() { '~' } else { '-' })?;
+    }
+    if source.absolute { f.write_str("(abs)") } else { Ok(()) }
+}
+
+fn swizzle(f: &mut Formatter<'_>, swizzle: u8) -> fmt::Result {
+    let component = |i: u8| swizzle >> (2 * i) & 3;
+    if (1..4).all(|i| component(i) == component(0)) {
+        return write!(f, ".{}", component_name(component(0)));
+    }
+    if swizzle != 0xe4 {
+        f.write_char('.')?;
+        (0..4).try_for_each(|i| f.write_char(component_name(component(i))))?;
+    }
+    Ok(())
+}
+
+fn source(f: &mut Formatter<'_>, it: &Instruction, source: &Source) -> fmt::Result {
+    f.write_char(' ')?;
+    let source = match source {
+        Source::Immediate(value) => return immediate(f, *value),
+        Source::Register(source) => source,
+    };
+    modifiers(f, it.opcode, source)?;
+    if !place(f, source.place, source.data_type.size())? {
+        return Ok(());
+    }
+    match source.region {
+        Region::Strided { vertical, width, horizontal } => {
+            match vertical {
+                Some(vertical) => write!(f, "<{vertical}")?,
+                None => f.write_str("<VxH")?,
+            }
+            write!(f, ",{width},{horizontal}>")?;
+        }
+        Region::Swizzled { vertical, swizzle } => {
+            write!(f, "<{vertical}>")?;
+            self::swizzle(f, swizzle)?;
+        }
+        Region::Replicated => f.write_str("<0,1,0>")?,
+    }
+    f.write_str(source.data_type.letters())
+}
+
+fn ternary_destination(f: &mut Formatter<'_>, to: &Destination) -> fmt::Result {
+    f.write_char(' ')?;
+    // Counted in elements twice: of the bits, which count dwords, the quotient by their size.
+    if let Place::Direct { register, byte } = to.place {
+        self::register(f, register)?;
+        let element = usize::from(byte) / 4 / to.data_type.size();
+        if element != 0 {
+            write!(f, ".{element}")?;
+        }
+    }
+    f.write_str("<1>")?;
+    write_mask(f, to.mask)?;
+    f.write_str(to.data_type.letters())
+}
+
+fn ternary_source(f: &mut Formatter<'_>, source: &SourceRegister) -> fmt::Result {
+    f.write_char(' ')?;
+    modifiers(f, Opcode::Mad, source)?;
+    let Place::Direct { register, byte } = source.place else { return Ok(()) };
+    self::register(f, register)?;
+    let element = usize::from(byte) / source.data_type.size();
+    match source.region {
+        Region::Swizzled { swizzle, .. } => {
+            if element != 0 {
+                write!(f, ".{element}")?;
+            }
+            f.write_str("<4,4,1>")?;
+            self::swizzle(f, swizzle)?;
+        }
+        _ => write!(f, ".{element}<0,1,0>")?,
+    }
+    f.write_str(source.data_type.letters())
+}
+
+fn immediate(f: &mut Formatter<'_>, value: Immediate) -> fmt::Result {
+    match value {
+        Immediate::Scalar(data_type, bits) => match data_type {
+            DataType::Uq | DataType::Q => write!(f, "{bits:#018x}{}", data_type.letters()),
+            DataType::D => write!(f, "{}D", bits as i32),
+            DataType::W => write!(f, "{}W", bits as i16),
+            DataType::Uw => write!(f, "{bits:#06x}UW"),
+            DataType::F => {
+                let value = f32::from_bits(bits as u32);
+                write!(f, "{bits:#x}F /* {}F */", General(value.into()))
+            }
+            DataType::Df => {
+                write!(f, "{bits:#018x}DF /* {}DF */", General(f64::from_bits(bits)))
+            }
+            DataType::Hf => {
+                let value = super::float::from_half(bits as u32);
+                write!(f, "{bits:#06x}HF /* {}HF */", General(value.into()))
+            }
+            _ => write!(f, "{bits:#010x}UD"),
+        },
+        Immediate::UnsignedVector(bits) => write!(f, "{bits:#010x}UV"),
+        Immediate::SignedVector(bits) => write!(f, "{bits:#010x}V"),
+        Immediate::FloatVector(bits) => {
+            let [a, b, c, d] = bits.to_le_bytes().map(|byte| General(small_float(byte).into()));
+            write!(f, "{bits:#x}VF /* [{a}F, {b}F, {c}F, {d}F]VF */")
+        }
+    }
+}
+
+/// A number as C's `%g` has it: six digits.
+struct General(f64);
+
+impl Display for General {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let value = self.0;
+        if value == 0.0 || !value.is_finite() {
+            let sign = if value.is_sign_negative() { "-" } else { "" };
+            let name = match () {
+                () if value.is_nan() => "nan",
+                () if value.is_infinite() => "inf",
+                () => "0",
+            };
+            return write!(f, "{sign}{name}");
+        }
+        let text = format!("{value:.5e}");
+        let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let exponent: i32 = exponent.parse().unwrap_or(0);
+        let trimmed = |text: &str| match text.contains('.') {
+            true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+            false => text.to_owned(),
+        };
+        if (-4..6).contains(&exponent) {
+            let digits = usize::try_from(5 - exponent).unwrap_or(0);
+            f.write_str(&trimmed(&format!("{value:.digits$}")))
+        } else {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            write!(f, "{}e{sign}{:02}", trimmed(mantissa), exponent.abs())
+        }
+    }
+}
+
+fn message(f: &mut Formatter<'_>, it: &Instruction, send: &Send) -> fmt::Result {
+    let split = send.read.is_none();
+    f.write_char(' ')?;
+    let payload = Register::General(send.payload);
+    match send.read {
+        Some(read) => {
+            place(f, send.written.place, send.written.data_type.size())?;
+            write!(f, "<{}>{}", send.written.stride, send.written.data_type.letters())?;
+            source(f, it, &Source::Register(read))?;
+        }
+        None => {
+            if let Place::Direct { register, .. } = send.written.place {
+                self::register(f, register)?;
+            }
+            f.write_str("UD ")?;
+            self::register(f, payload)?;
+            f.write_str("UD ")?;
+            let null = Register::Architecture(Architecture::Null);
+            self::register(f, send.second.map_or(null, Register::General))?;
+            f.write_str("UD")?;
+        }
+    }
+    for (shown, descriptor) in [(true, send.descriptor), (split, send.extended)] {
+        match descriptor {
+            _ if !shown => {}
+            Descriptor::Immediate(value) => {
+                let end = if send.end_of_thread && !split { 1 << 31 } else { 0 };
+                write!(f, " {:#010x}", value | end)?;
+            }
+            Descriptor::Address(0) => f.write_str(" a0<0>UD")?,
+            Descriptor::Address(dword) => write!(f, " a0.{dword}<0>UD")?,
+        }
+    }
+    write!(f, " {} MsgDesc:", function(send.function))?;
+    match send.descriptor {
+        Descriptor::Immediate(descriptor) => meaning(f, send.function, descriptor)?,
+        Descriptor::Address(_) => f.write_str(" indirect")?,
+    }
+    if let Descriptor::Immediate(descriptor) = send.descriptor {
+        write!(f, " mlen {}", descriptor >> 25 & 0xf)?;
+    }
+    if let (true, Descriptor::Immediate(extended)) = (split, send.extended) {
+        write!(f, " ex_mlen {}", extended >> 6 & 0xf)?;
+    }
+    if let Descriptor::Immediate(descriptor) = send.descriptor {
+        write!(f, " rlen {}", descriptor >> 20 & 0x1f)?;
+    }
+    Ok(())
+}
+
+fn function(function: SharedFunction) -> &'static str {
+    match function {
+        SharedFunction::Null => "null",
+        SharedFunction::Sampler => "sampler",
+        SharedFunction::Gateway => "gateway",
+        SharedFunction::SamplerDataPort => "dp_sampler",
+        SharedFunction::RenderTarget => "render",
+        SharedFunction::Urb => "urb",
+        SharedFunction::ThreadSpawner => "thread_spawner",
+        SharedFunction::ConstantDataPort => "const",
+        SharedFunction::DataPort0 => "data",
+        SharedFunction::PixelInterpolator => "pixel interp",
+        SharedFunction::DataPort1 => "dp data 1",
+        SharedFunction::Other(13) => "cre",
+        SharedFunction::Other(_) => "reserved",
+    }
+}
+
+/// A message's type by its number; names as Mesa has them.
+type Names = &'static [(u32, &'static str)];
+
+fn name(names: Names, number: u32) -> &'static str {
+    names.iter().find(|(n, _)| *n == number).map_or("reserved", |(_, name)| name)
+}
+
+const SAMPLER: Names = &[
+    (0, "sample"),
+    (1, "sample_b"),
+    (2, "sample_l"),
+    (3, "sample_c"),
+    (4, "sample_d"),
+    (5, "sample_b_c"),
+    (6, "sample_l_c"),
+    (7, "ld"),
+    (8, "gather4"),
+    (9, "lod"),
+    (10, "resinfo"),
+    (11, "sampleinfo"),
+    (16, "gather4_c"),
+    (17, "gather4_po"),
+    (18, "gather4_po_c"),
+    (20, "sample_d_c"),
+    (24, "sample_lz"),
+    (25, "sample_c_lz"),
+    (26, "ld_lz"),
+    (28, "ld2dms_w"),
+    (29, "ld_mcs"),
+    (30, "ld2dms"),
+    (31, "ld2dss"),
+];
+
+const RENDER_TARGET_WRITE: u32 = 12;
+
+const RENDER_TARGET: Names = &[(RENDER_TARGET_WRITE, "RT write"), (13, "RT read")];
+
+const RENDER_TARGET_WRITES: Names = &[
+    (0, "SIMD16"),
+    (1, "SIMD16/RepData"),
+    (2, "SIMD8/DualSrcLow"),
+    (3, "SIMD8/DualSrcHigh"),
+    (4, "SIMD8"),
+    (5, "SIMD8/ImageWrite"),
+    (7, "SIMD16/RepData-111"),
+];
+
+const URB: Names = &[
+    (4, "atomic mov"),
+    (5, "atomic inc"),
+    (6, "atomic add"),
+    (7, "SIMD8 write"),
+    (8, "SIMD8 read"),
+];
+
+const DATA_PORT_0: Names = &[
+    (0, "DC OWORD block read"),
+    (1, "DC unaligned OWORD block read"),
+    (2, "DC OWORD dual block read"),
+    (3, "DC DWORD scattered read"),
+    (4, "DC byte scattered read"),
+    (5, "DC untyped surface read"),
+    (6, "DC untyped atomic"),
+    (7, "DC mfence"),
+    (8, "DC OWORD block write"),
+    (10, "DC OWORD dual block write"),
+    (11, "DC DWORD scatterd write"),
+    (12, "DC byte scattered write"),
+    (13, "DC untyped surface write"),
+];
+
+const DATA_PORT_1: Names = &[
+    (1, "untyped surface read"),
+    (2, "DC untyped atomic op"),
+    (3, "DC untyped 4x2 atomic op"),
+    (4, "DC media block read"),
+    (5, "DC typed surface read"),
+    (6, "DC typed atomic"),
+    (7, "DC typed 4x2 atomic op"),
+    (9, "DC untyped surface write"),
+    (10, "DC media block write"),
+    (11, "DC atomic counter op"),
+    (12, "DC 4x2 atomic counter op"),
+    (13, "DC typed surface write"),
+    (16, "DC A64 scattered read"),
+    (17, "DC A64 untyped surface read"),
+    (18, "DC A64 untyped atomic op"),
+    (20, "DC A64 oword block read"),
+    (21, "DC A64 oword block write"),
+    (25, "DC A64 untyped surface write"),
+    (26, "DC A64 scattered write"),
+    (27, "DC untyped atomic float op"),
+    (29, "DC A64 untyped atomic float op"),
+];
+
+const BLOCKS: Names = &[(0, "1-low"), (1, "1-high"), (2, "2"), (3, "4"), (4, "8")];
+
+const ATOMIC: Names = &[
+    (1, "and"),
+    (2, "or"),
+    (3, "xor"),
+    (4, "mov"),
+    (5, "inc"),
+    (6, "dec"),
+    (7, "add"),
+    (8, "sub"),
+    (9, "revsub"),
+    (10, "imax"),
+    (11, "imin"),
+    (12, "umax"),
+    (13, "umin"),
+    (14, "cmpwr"),
+    (15, "predec"),
+];
+
+const ATOMIC_FLOAT: Names = &[(1, "fmax"), (2, "fmin"), (3, "fcmpwr"), (4, "fadd")];
+
+const GATEWAY: Names = &[
+    (0, "open"),
+    (1, "close"),
+    (2, "forward msg"),
+    (3, "get timestamp"),
+    (4, "barrier msg"),
+    (5, "update state"),
+    (6, "mmio read/write"),
+];
+
+const INTERPOLATOR: Names =
+    &[(0, "per_message_offset"), (1, "sample_position"), (2, "centroid"), (3, "per_slot_offset")];
+
+/// What a descriptor says to a shared function. Source: SKL PRM vol 7, "shared functions".
+fn meaning(f: &mut Formatter<'_>, function: SharedFunction, descriptor: u32) -> fmt::Result {
+    let bits = |high: u32, low: u32| descriptor >> low & (u32::MAX >> (31 - (high - low)));
+    let surface = bits(7, 0);
+    match function {
+        SharedFunction::Sampler => {
+            let width = ["SIMD4x2", "SIMD8", "SIMD16", "SIMD32/64"][bits(18, 17) as usize];
+            write!(f, " {} {width}", name(SAMPLER, bits(16, 12)))?;
+            if bits(30, 30) != 0 {
+                f.write_str(" HP")?;
+            }
+            write!(f, " Surface = {surface} Sampler = {}", bits(11, 8))
+        }
+        SharedFunction::SamplerDataPort | SharedFunction::ConstantDataPort => {
+            let (control, kind) = (bits(13, 8), bits(18, 14));
+            write!(f, " (bti {surface}, msg_ctrl {control}, msg_type {kind})")
+        }
+        SharedFunction::RenderTarget => {
+            let kind = bits(17, 14);
+            write!(f, " {}", name(RENDER_TARGET, kind))?;
+            if kind == RENDER_TARGET_WRITE {
+                write!(f, " {}", name(RENDER_TARGET_WRITES, bits(10, 8)))?;
+                f.write_str(if bits(11, 11) != 0 { " Hi" } else { "" })?;
+                f.write_str(if bits(12, 12) != 0 { " LastRT" } else { "" })?;
+            } else {
+                write!(f, " MsgCtrl = 0x{}", bits(13, 8))?;
+            }
+            write!(f, " Surface = {surface}")
+        }
+        SharedFunction::Urb => {
+            let kind = bits(3, 0);
+            write!(f, " offset {} {}", bits(14, 4), name(URB, kind))?;
+            if bits(17, 17) != 0 {
+                f.write_str(" per-slot")?;
+            }
+            match kind {
+                7 | 8 if bits(15, 15) != 0 => f.write_str(" masked"),
+                _ => Ok(()),
+            }
+        }
+        SharedFunction::ThreadSpawner => Ok(()),
+        SharedFunction::Gateway => write!(f, " ({})", name(GATEWAY, bits(2, 0))),
+        SharedFunction::DataPort0 => {
+            let (control, kind) = (bits(13, 8), bits(18, 14));
+            write!(f, " ({}, bti {surface}, ", name(DATA_PORT_0, kind))?;
+            match kind {
+                6 => write!(f, "{})", name(ATOMIC, control & 0xf)),
+                0 | 8 => blocks(f, control),
+                _ => write!(f, "{control})"),
+            }
+        }
+        SharedFunction::DataPort1 => {
+            let (control, kind) = (bits(13, 8), bits(18, 14));
+            write!(f, " ({}, Surface = {surface}, ", name(DATA_PORT_1, kind))?;
+            let width = if control & 1 << 4 != 0 { 8 } else { 16 };
+            match kind {
+                2 | 6 | 11 => write!(f, "SIMD{width}, {})", name(ATOMIC, control & 0xf)),
+                3 | 7 | 12 | 18 => write!(f, "{})", name(ATOMIC, control & 0xf)),
+                1 | 5 | 9 | 13 | 17 | 25 => {
+                    let width = ["4x2", "16", "8", "reserved"][(control >> 4) as usize & 3];
+                    write!(f, "SIMD{width}, Mask = {:#x})", control & 0xf)
+                }
+                27 | 29 => write!(f, "SIMD{width}, {})", name(ATOMIC_FLOAT, control & 0xf)),
+                20 | 21 => blocks(f, control),
+                _ => write!(f, "{control:#x})"),
+            }
+        }
+        SharedFunction::PixelInterpolator => {
+            let kind = if bits(14, 14) != 0 { "linear" } else { "persp" };
+            let (how, data) = (name(INTERPOLATOR, bits(13, 12)), bits(7, 0));
+            write!(f, " ({kind}, {how}, {data:#04x})")
+        }
+        SharedFunction::Null | SharedFunction::Other(_) => {
+            f.write_str("unsupported shared function ID")
+        }
+    }
+}
+
+fn blocks(f: &mut Formatter<'_>, control: u32) -> fmt::Result {
+    write!(f, "owords = {}, aligned = {})", name(BLOCKS, control & 7), control >> 3 & 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_c_writes_them() {
+        for (value, text) in [
+            (1.0, "1"),
+            (-0.0, "-0"),
+            (0.1, "0.1"),
+            (100_000.0, "100000"),
+            (1_000_000.0, "1e+06"),
+            (0.0001, "0.0001"),
+            (0.000_012_345_678, "1.23457e-05"),
+            (123_456_789.0, "1.23457e+08"),
+            (999_999.9, "1e+06"),
+            (255.5, "255.5"),
+            (f64::INFINITY, "inf"),
+        ] {
+            assert_eq!(General(value).to_string(), text);
+        }
+    }
+}
