@@ -5,7 +5,8 @@ use super::float::{flush, fused_lanes};
 use super::instruction::{Architecture, MathFunction};
 use super::instruction::{Condition, DataType};
 use super::lanes::{
-    channels, compare, enabled, finish, flushes, is_directed, load, predicate, set_flags, store,
+    Holds, channels, choose, compare, enabled, finish, flushes, is_directed, load, mask, predicate,
+    set_flags, settle, spread, store,
 };
 use super::math;
 use super::opcode::Opcode;
@@ -116,6 +117,13 @@ pub(super) fn kernel(operation: &Operation, size: u8) -> Option<Kernel> {
         O::Rndz if float => widths!(size, rounded, |a| a.trunc()),
         O::Pln if float && size >= 8 => widths!(size, pln),
         O::Line if float => widths!(size, line),
+        // Those that processors have for many lanes at a time.
+        O::Math if operation.function == Some(MathFunction::Inv) && float => {
+            widths!(size, rounded, |a| 1.0 / a)
+        }
+        O::Math if operation.function == Some(MathFunction::Sqrt) && float => {
+            widths!(size, root)
+        }
         O::Math if float => widths!(size, math_float),
         O::Math if computes => widths!(size, math_integer),
         _ => return None,
@@ -188,6 +196,13 @@ fn rounded<const N: usize>(thread: &mut Thread, operation: &Operation, f: impl F
     unary::<N>(thread, operation, |a| f(f32::from_bits(a)).to_bits());
 }
 
+fn root<const N: usize>(thread: &mut Thread, operation: &Operation) {
+    if thread.control[0] & Control::ALTERNATIVE != 0 {
+        return math_float::<N>(thread, operation);
+    }
+    rounded::<N>(thread, operation, f32::sqrt);
+}
+
 fn mad<const N: usize>(thread: &mut Thread, operation: &Operation) {
     if is_directed(thread) {
         return wide::execute(thread, operation);
@@ -218,39 +233,21 @@ fn csel<const N: usize>(thread: &mut Thread, operation: &Operation) {
     let [a, b, test] = [0, 1, 2].map(|i| load::<N>(thread, &operation.sources[i]));
     let Some(condition) = operation.condition else { return };
     let first = compare(operation.class, condition, &test, &[0; N]);
-    choose(thread, operation, &a, &b, first);
+    let lanes = settle(thread, operation, choose(&first, &a, &b));
+    let channels = channels(thread, operation);
+    store(thread, operation, &lanes, channels);
 }
 
-/// SEL by the predicate.
+/// SEL by the predicate, which doesn't say who writes.
 fn select<const N: usize>(thread: &mut Thread, operation: &Operation) {
     let [a, b] = [0, 1].map(|i| load::<N>(thread, &operation.sources[i]));
-    let first = predicate(thread, operation);
-    choose(thread, operation, &a, &b, first);
+    let first = spread(predicate(thread, operation));
+    let lanes = settle(thread, operation, choose(&first, &a, &b));
+    let channels = enabled(thread, operation);
+    store(thread, operation, &lanes, channels);
 }
 
-/// Some lanes from `a`, the others from `b`; flags stay.
-#[inline]
-fn choose<const N: usize>(
-    thread: &mut Thread,
-    operation: &Operation,
-    a: &[u32; N],
-    b: &[u32; N],
-    first: u32,
-) {
-    let mut lanes = [0; N];
-    for i in 0..N {
-        lanes[i] = if first & 1 << i != 0 { a[i] } else { b[i] };
-    }
-    let channels = if operation.opcode == Opcode::Sel {
-        enabled(thread, operation)
-    } else {
-        channels(thread, operation)
-    };
-    let operation = Operation { condition: None, ..*operation };
-    finish(thread, &operation, lanes, channels);
-}
-
-/// SEL by a condition: the larger, the smaller. Of a number and a NaN it is the number.
+/// SEL by a condition: the larger, the smaller. Of a number and a NaN it is the number. Flags stay.
 fn extreme<const N: usize>(thread: &mut Thread, operation: &Operation) {
     let [a, b] = [0, 1].map(|i| load::<N>(thread, &operation.sources[i]));
     let Some(condition) = operation.condition else { return };
@@ -258,9 +255,18 @@ fn extreme<const N: usize>(thread: &mut Thread, operation: &Operation) {
     if operation.class == Class::Float
         && matches!(condition, Condition::GreaterEqual | Condition::Less)
     {
-        first |= compare(Class::Float, Condition::Unordered, &b, &[0; N]);
+        or_nan(&mut first, &b);
     }
-    choose(thread, operation, &a, &b, first);
+    let lanes = settle(thread, operation, choose(&first, &a, &b));
+    let channels = enabled(thread, operation);
+    store(thread, operation, &lanes, channels);
+}
+
+/// Holds for NaNs, too.
+fn or_nan<const N: usize>(holds: &mut Holds<N>, lanes: &[u32; N]) {
+    for i in 0..N {
+        holds[i] |= if f32::from_bits(lanes[i]).is_nan() { u32::MAX } else { 0 };
+    }
 }
 
 /// CMP and CMPN: flags, and all ones or none in the destination.
@@ -271,16 +277,12 @@ fn cmp<const N: usize>(thread: &mut Thread, operation: &Operation, numbers: bool
     let mut holds = compare(operation.class, condition, &a, &b);
     if numbers && operation.class == Class::Float {
         // CMPN: a NaN as the second loses.
-        holds |= compare(Class::Float, Condition::Unordered, &b, &[0; N]);
+        or_nan(&mut holds, &b);
     }
     let channels = channels(thread, operation);
-    set_flags(thread, operation, holds, channels);
+    set_flags(thread, operation, mask(&holds), channels);
     if !matches!(operation.target, Target::Null) || operation.accumulates {
-        let mut lanes = [0; N];
-        for i in 0..N {
-            lanes[i] = if holds & 1 << i != 0 { u32::MAX } else { 0 };
-        }
-        store(thread, operation, &lanes, channels);
+        store(thread, operation, &holds, channels);
     }
 }
 

@@ -124,14 +124,16 @@ pub(super) fn product_f64(a: f64, b: f64, rounding: Rounding) -> f64 {
 /// the middle between two floats, or a denormal; those few go the exact way.
 #[inline]
 pub(super) fn fused_lanes<const N: usize>(a: &[f32; N], b: &[f32; N], c: &[f32; N]) -> [f32; N] {
-    const BELOW: u64 = (1 << 29) - 1;
+    // All of what a float doesn't have of a double lies in its lower dword.
+    const BELOW: u32 = (1 << 29) - 1;
+    const MIDDLE: u32 = 1 << 28;
     let mut result = [0.0; N];
     let mut doubtful = 0;
     for i in 0..N {
         let sum = f64::from(a[i]) * f64::from(b[i]) + f64::from(c[i]);
         result[i] = sum as f32;
-        doubtful |= u32::from(sum.to_bits() & BELOW == 1 << 28);
-        doubtful |= u32::from(result[i].to_bits() & 0x7f80_0000 == 0);
+        let small = (result[i].to_bits() & 0x7fff_ffff).wrapping_sub(1) < 0x0080_0000;
+        doubtful |= u32::from(sum.to_bits() as u32 & BELOW == MIDDLE) | u32::from(small);
     }
     if doubtful != 0 {
         for i in 0..N {
