@@ -106,6 +106,7 @@ fn instructions(c: &mut Criterion) {
             ("mad", three(Opcode::Mad, size)),
             ("cmp", two(Opcode::Cmp, size) & NULL | CONDITION_LESS),
             ("sel", two(Opcode::Sel, size) | CONDITION_LESS),
+            ("rndd", one(Opcode::Rndd, size)),
             ("math inv", two(Opcode::Math, size) | INVERSE),
         ];
         for (name, word) in kinds {

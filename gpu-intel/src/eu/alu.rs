@@ -1,7 +1,7 @@
 //! Kernels for lanes of 32 bits: what nearly all instructions of nearly all shaders are. What they don't do is done
 //! [the wide way](super::wide).
 
-use super::float::{flush, fused_lanes};
+use super::float::{ceil, floor, flush, fused_lanes, round, truncate, weighted_lanes};
 use super::instruction::{Architecture, MathFunction};
 use super::instruction::{Condition, DataType};
 use super::lanes::{
@@ -110,11 +110,11 @@ pub(super) fn kernel(operation: &Operation, size: u8) -> Option<Kernel> {
             widths!(size, unary, |a| if a == 0 { u32::MAX } else { a.trailing_zeros() })
         }
         O::Cbit if !float && computes => widths!(size, unary, |a| a.count_ones()),
-        O::Frc if float => widths!(size, rounded, |a| a - a.floor()),
-        O::Rndu if float => widths!(size, rounded, |a| a.ceil()),
-        O::Rndd if float => widths!(size, rounded, |a| a.floor()),
-        O::Rnde if float => widths!(size, rounded, |a| a.round_ties_even()),
-        O::Rndz if float => widths!(size, rounded, |a| a.trunc()),
+        O::Frc if float => widths!(size, rounded, |a| a - floor(a)),
+        O::Rndu if float => widths!(size, rounded, ceil),
+        O::Rndd if float => widths!(size, rounded, floor),
+        O::Rnde if float => widths!(size, rounded, round),
+        O::Rndz if float => widths!(size, rounded, truncate),
         O::Pln if float && size >= 8 => widths!(size, pln),
         O::Line if float => widths!(size, line),
         // Those that processors have for many lanes at a time.
@@ -172,7 +172,9 @@ fn ternary<const N: usize>(
     operation: &Operation,
     f: impl Fn(u32, u32, u32) -> u32,
 ) {
-    let [a, b, c] = [0, 1, 2].map(|i| load::<N>(thread, &operation.sources[i]));
+    let a = load::<N>(thread, &operation.sources[0]);
+    let b = load::<N>(thread, &operation.sources[1]);
+    let c = load::<N>(thread, &operation.sources[2]);
     let mut lanes = [0; N];
     for i in 0..N {
         lanes[i] = f(a[i], b[i], c[i]);
@@ -207,30 +209,30 @@ fn mad<const N: usize>(thread: &mut Thread, operation: &Operation) {
     if is_directed(thread) {
         return wide::execute(thread, operation);
     }
-    let [c, a, b] = [0, 1, 2].map(|i| load::<N>(thread, &operation.sources[i]).map(f32::from_bits));
-    let lanes = fused_lanes(&a, &b, &c).map(f32::to_bits);
+    let c = load::<N>(thread, &operation.sources[0]);
+    let a = load::<N>(thread, &operation.sources[1]);
+    let b = load::<N>(thread, &operation.sources[2]);
+    let lanes = fused_lanes(&a, &b, &c);
     let channels = channels(thread, operation);
     finish(thread, operation, lanes, channels);
 }
 
-/// s * a + (1 - s) * b: each product and the sum rounded once, from doubles.
 fn lrp<const N: usize>(thread: &mut Thread, operation: &Operation) {
     if is_directed(thread) {
         return wide::execute(thread, operation);
     }
-    let [s, a, b] = [0, 1, 2].map(|i| load::<N>(thread, &operation.sources[i]).map(f32::from_bits));
-    let mut lanes = [0; N];
-    for i in 0..N {
-        let s = f64::from(s[i]);
-        let value = s * f64::from(a[i]) + (1.0 - s) * f64::from(b[i]);
-        lanes[i] = (value as f32).to_bits();
-    }
+    let s = load::<N>(thread, &operation.sources[0]);
+    let a = load::<N>(thread, &operation.sources[1]);
+    let b = load::<N>(thread, &operation.sources[2]);
+    let lanes = weighted_lanes(&s, &a, &b);
     let channels = channels(thread, operation);
     finish(thread, operation, lanes, channels);
 }
 
 fn csel<const N: usize>(thread: &mut Thread, operation: &Operation) {
-    let [a, b, test] = [0, 1, 2].map(|i| load::<N>(thread, &operation.sources[i]));
+    let a = load::<N>(thread, &operation.sources[0]);
+    let b = load::<N>(thread, &operation.sources[1]);
+    let test = load::<N>(thread, &operation.sources[2]);
     let Some(condition) = operation.condition else { return };
     let first = compare(operation.class, condition, &test, &[0; N]);
     let lanes = settle(thread, operation, choose(&first, &a, &b));
@@ -240,7 +242,8 @@ fn csel<const N: usize>(thread: &mut Thread, operation: &Operation) {
 
 /// SEL by the predicate, which doesn't say who writes.
 fn select<const N: usize>(thread: &mut Thread, operation: &Operation) {
-    let [a, b] = [0, 1].map(|i| load::<N>(thread, &operation.sources[i]));
+    let a = load::<N>(thread, &operation.sources[0]);
+    let b = load::<N>(thread, &operation.sources[1]);
     let first = spread(predicate(thread, operation));
     let lanes = settle(thread, operation, choose(&first, &a, &b));
     let channels = enabled(thread, operation);
@@ -249,7 +252,8 @@ fn select<const N: usize>(thread: &mut Thread, operation: &Operation) {
 
 /// SEL by a condition: the larger, the smaller. Of a number and a NaN it is the number. Flags stay.
 fn extreme<const N: usize>(thread: &mut Thread, operation: &Operation) {
-    let [a, b] = [0, 1].map(|i| load::<N>(thread, &operation.sources[i]));
+    let a = load::<N>(thread, &operation.sources[0]);
+    let b = load::<N>(thread, &operation.sources[1]);
     let Some(condition) = operation.condition else { return };
     let mut first = compare(operation.class, condition, &a, &b);
     if operation.class == Class::Float
@@ -272,7 +276,8 @@ fn or_nan<const N: usize>(holds: &mut Holds<N>, lanes: &[u32; N]) {
 /// CMP and CMPN: flags, and all ones or none in the destination.
 #[inline]
 fn cmp<const N: usize>(thread: &mut Thread, operation: &Operation, numbers: bool) {
-    let [a, b] = [0, 1].map(|i| load::<N>(thread, &operation.sources[i]));
+    let a = load::<N>(thread, &operation.sources[0]);
+    let b = load::<N>(thread, &operation.sources[1]);
     let Some(condition) = operation.condition else { return };
     let mut holds = compare(operation.class, condition, &a, &b);
     if numbers && operation.class == Class::Float {
@@ -339,20 +344,22 @@ fn math_float<const N: usize>(thread: &mut Thread, operation: &Operation) {
     else {
         return;
     };
-    let [a, b] = [0, 1].map(|i| load::<N>(thread, &operation.sources[i]).map(f32::from_bits));
+    let a = load::<N>(thread, &operation.sources[0]);
+    let b = load::<N>(thread, &operation.sources[1]);
     let channels = channels(thread, operation);
     let mut lanes = [0; N];
     for i in 0..N {
         // Functions of nobody's lanes would only cost time.
         if channels & 1 << i != 0 {
-            lanes[i] = function(a[i], b[i]).to_bits();
+            lanes[i] = function(f32::from_bits(a[i]), f32::from_bits(b[i])).to_bits();
         }
     }
     finish(thread, operation, lanes, channels);
 }
 
 fn math_integer<const N: usize>(thread: &mut Thread, operation: &Operation) {
-    let [a, b] = [0, 1].map(|i| load::<N>(thread, &operation.sources[i]));
+    let a = load::<N>(thread, &operation.sources[0]);
+    let b = load::<N>(thread, &operation.sources[1]);
     let signed = operation.class == Class::Signed;
     let (mut quotients, mut remainders) = ([0; N], [0; N]);
     for i in 0..N {
