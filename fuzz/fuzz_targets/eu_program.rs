@@ -59,7 +59,12 @@ fuzz_target!(|input: &[u8]| {
 });
 
 /// Runs a thread over the barriers that it comes to.
-fn run_on(program: &Program, thread: &mut Thread, budget: &mut u64, echo: u8) -> Result<End, Fault> {
+fn run_on(
+    program: &Program,
+    thread: &mut Thread,
+    budget: &mut u64,
+    echo: u8,
+) -> Result<End, Fault> {
     loop {
         let end = run(program, thread, &mut Echo(echo), budget)?;
         if end != End::Barrier {

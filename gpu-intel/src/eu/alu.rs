@@ -86,10 +86,10 @@ pub(super) fn kernel(operation: &Operation, size: u8) -> Option<Kernel> {
         O::Lrp if float => widths!(size, lrp),
         O::Csel if float && operation.condition.is_some() => widths!(size, csel),
         O::Bfe if operation.class == Class::Signed && computes => {
-            widths!(size, ternary, |width, offset, value| field_signed(width, offset, value))
+            widths!(size, ternary, field_signed)
         }
         O::Bfe if !float && computes => {
-            widths!(size, ternary, |width, offset, value| field(width, offset, value))
+            widths!(size, ternary, field)
         }
         O::Bfi2 if !float && computes => widths!(size, ternary, |a, b, c| a & b | !a & c),
         O::Bfi1 if !float && computes => {

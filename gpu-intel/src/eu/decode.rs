@@ -162,7 +162,7 @@ fn predicate(word: Word, access: AccessMode) -> Decoded<Option<Predicate>> {
         (1, _) => Normal,
         (2, AccessMode::Align1) => AnyV,
         (3, AccessMode::Align1) => AllV,
-        (4..=13, AccessMode::Align1) if code % 2 == 0 => Any(2 << (code / 2 - 2)),
+        (4..=13, AccessMode::Align1) if code.is_multiple_of(2) => Any(2 << (code / 2 - 2)),
         (4..=13, AccessMode::Align1) => All(2 << (code / 2 - 2)),
         (2..=5, AccessMode::Align16) => Replicate(code - 2),
         (6, AccessMode::Align16) => Any(4),

@@ -192,8 +192,12 @@ pub(super) fn flush(bits: u32) -> u32 {
 /// Between 0 and 1; NaN is 0.
 #[inline]
 pub(super) fn clamp(value: f32) -> f32 {
-    // Not `clamp`, which keeps NaN; `max` returns the other operand.
-    value.max(0.0).min(1.0)
+    // The library's keeps NaN.
+    match value {
+        value if value >= 1.0 => 1.0,
+        value if value > 0.0 => value,
+        _ => 0.0,
+    }
 }
 
 #[cfg(test)]

@@ -892,6 +892,21 @@ fn what_is_no_instruction_stops_only_who_comes_to_it() {
     assert_eq!(fault.0.rule, "eu/jump");
 }
 
+#[test]
+fn a_program_is_as_long_as_its_bytes() {
+    let mov = one(Opcode::Mov, 8, (g(10), UD), imm(UD, 1));
+    assert_eq!(Program::new(&bytes(&[mov, end()])).len(), 32);
+    // No instruction, but one of 8 bytes.
+    let illegal = 1u64 << 29;
+    assert_eq!(Program::new(&illegal.to_le_bytes()).len(), 8);
+    assert!(Program::new(&[]).is_empty());
+    // Behind an end, on from where a branch leads.
+    let halt = branch(Opcode::Halt, 8, 4 * 16, 4 * 16) | PREDICATED;
+    let program = Program::new(&bytes(&[halt, end(), 0, 0, end()]));
+    let places: Vec<_> = program.instructions().iter().map(|(at, _)| *at).collect();
+    assert_eq!(places, [0, 16, 64]);
+}
+
 /// Words that are mostly instructions.
 fn words() -> impl Strategy<Value = Vec<u8>> {
     let word = (any::<u128>(), 0..Opcode::ALL.len(), any::<u8>(), any::<bool>()).prop_map(

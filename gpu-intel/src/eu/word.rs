@@ -116,7 +116,7 @@ static CONTROL_3: Table<4> = Table {
 };
 
 static SOURCES_3: Table<4> = Table {
-    entries: [0x072_7272_0f000, 0x072_7272_0f002, 0x072_7272_0f008, 0x072_7272_0f020],
+    entries: [0x0727_2720_f000, 0x0727_2720_f002, 0x0727_2720_f008, 0x0727_2720_f020],
     runs: &[
         run(126, 125, 47),
         run(105, 104, 45),
