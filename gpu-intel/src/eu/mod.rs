@@ -15,6 +15,7 @@
 
 mod alu;
 mod decode;
+mod descriptor;
 mod disassembly;
 mod float;
 mod instruction;
