@@ -226,8 +226,14 @@ fn register(f: &mut Formatter<'_>, register: Register) -> Result<bool, fmt::Erro
     Ok(true)
 }
 
-/// The place's name, with its element's number where it isn't the first; whether anything follows.
-fn place(f: &mut Formatter<'_>, place: Place, size: usize) -> Result<bool, fmt::Error> {
+/// The place's name, with its element's number where it isn't the first, or that of a0's element, which has `step` words;
+/// whether anything follows.
+fn place(
+    f: &mut Formatter<'_>,
+    place: Place,
+    size: usize,
+    step: usize,
+) -> Result<bool, fmt::Error> {
     match place {
         Place::Direct { register, byte } => {
             if !self::register(f, register)? {
@@ -240,10 +246,11 @@ fn place(f: &mut Formatter<'_>, place: Place, size: usize) -> Result<bool, fmt::
         Place::Indirect { word, offset } => {
             f.write_str("g[a0")?;
             if word != 0 {
-                write!(f, ".{word}")?;
+                write!(f, ".{}", usize::from(word) / step)?;
             }
+            // As its bits, without the sign.
             if offset != 0 {
-                write!(f, " {offset}")?;
+                write!(f, " {}", offset & 0x3ff)?;
             }
             f.write_char(']')?;
         }
@@ -264,12 +271,8 @@ fn write_mask(f: &mut Formatter<'_>, mask: u8) -> fmt::Result {
 fn destination(f: &mut Formatter<'_>, it: &Instruction, to: &Destination) -> fmt::Result {
     f.write_char(' ')?;
     let size = to.data_type.size();
-    // An address's word is counted in the destination's elements here.
-    let at = match to.place {
-        Place::Indirect { word, offset } => Place::Indirect { word: word / size as u8, offset },
-        direct => direct,
-    };
-    if !place(f, at, size)? {
+    // An address's word is counted in the destination's elements.
+    if !place(f, to.place, size, size)? {
         return Ok(());
     }
     write!(f, "<{}>", to.stride)?;
@@ -305,7 +308,7 @@ fn source(f: &mut Formatter<'_>, it: &Instruction, source: &Source) -> fmt::Resu
         Source::Register(source) => source,
     };
     modifiers(f, it.opcode, source)?;
-    if !place(f, source.place, source.data_type.size())? {
+    if !place(f, source.place, source.data_type.size(), 1)? {
         return Ok(());
     }
     match source.region {
@@ -426,7 +429,7 @@ fn message(f: &mut Formatter<'_>, it: &Instruction, send: &Send) -> fmt::Result 
     let payload = Register::General(send.payload);
     match send.read {
         Some(read) => {
-            place(f, send.written.place, send.written.data_type.size())?;
+            place(f, send.written.place, send.written.data_type.size(), 1)?;
             write!(f, "<{}>{}", send.written.stride, send.written.data_type.letters())?;
             source(f, it, &Source::Register(read))?;
         }

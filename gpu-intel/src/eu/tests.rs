@@ -499,7 +499,7 @@ fn align16_has_swizzles_and_masks() {
     fill(&mut thread, 2, 0..8);
     thread.registers[10] = [99; 8];
     // .yxwz, to .xz
-    let swizzle = 1u128 | 0 << 2 | (3 | 2 << 2) << 16;
+    let swizzle = 1u128 | (3 | 2 << 2) << 16;
     let word = op(Opcode::Mov, 8)
         | 1 << 8
         | GRF << 35
