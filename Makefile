@@ -39,7 +39,7 @@ unit: ## the tests that need no guest
 	$(TEST) --workspace --exclude vgate-tests
 
 system: setup ## the tests with guests
-	scripts/setup igt mesa
+	scripts/setup igt mesa disassembler
 	$(SYSTEM_TEST) -- $(ONE_AT_A_TIME)
 
 fuzz-brief: ## build the fuzz targets, and run each for 5 s

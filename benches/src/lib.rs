@@ -8,6 +8,7 @@
 pub mod access;
 pub mod corpus;
 pub mod model;
+pub mod shaders;
 pub mod shim;
 pub mod stand_in;
 pub mod submission;

@@ -1,7 +1,7 @@
 //! Writes what the fuzz targets start from, to `fuzz/corpus/TARGET`: captured batches of real drivers, and what QEMU said
 //! to vgate while stock guests booted (`target/guest/recordings`, made by the whole-system tests' `record`), if anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -116,6 +116,20 @@ fn batches() -> Result<()> {
     for seeds in [&decoder, &audit, &model, &ring, &image] {
         println!("{}: {} seeds", seeds.folder.display(), seeds.count);
     }
+    Ok(())
+}
+
+/// The shaders in captures, for a thread with all its channels.
+fn shaders() -> Result<()> {
+    let (mut seeds, mut all) = (Seeds::new("eu_program")?, BTreeSet::new());
+    for capture in vgate_benches::shaders::captures()? {
+        all.extend(vgate_benches::shaders::of_capture(&capture)?);
+    }
+    for shader in all {
+        const HEAD: [u8; 11] = [0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0x10, 7];
+        seeds.add(&[&HEAD[..], &shader.bytes].concat())?;
+    }
+    println!("{}: {} seeds", seeds.folder.display(), seeds.count);
     Ok(())
 }
 
@@ -252,6 +266,7 @@ fn states() -> Result<()> {
 
 fn main() -> Result<()> {
     batches()?;
+    shaders()?;
     boots()?;
     states()
 }

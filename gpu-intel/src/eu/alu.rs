@@ -1,11 +1,12 @@
 //! Kernels for lanes of 32 bits: what nearly all instructions of nearly all shaders are. What they don't do is done
 //! [the wide way](super::wide).
 
-use super::float::{flush, fused_lanes};
+use super::float::{ceil, floor, flush, fused_lanes, round, truncate, weighted_lanes};
 use super::instruction::{Architecture, MathFunction};
 use super::instruction::{Condition, DataType};
 use super::lanes::{
-    channels, compare, enabled, finish, flushes, is_directed, load, predicate, set_flags, store,
+    Holds, channels, choose, compare, enabled, finish, flushes, is_directed, load, mask, predicate,
+    set_flags, settle, spread, store,
 };
 use super::math;
 use super::opcode::Opcode;
@@ -85,10 +86,10 @@ pub(super) fn kernel(operation: &Operation, size: u8) -> Option<Kernel> {
         O::Lrp if float => widths!(size, lrp),
         O::Csel if float && operation.condition.is_some() => widths!(size, csel),
         O::Bfe if operation.class == Class::Signed && computes => {
-            widths!(size, ternary, |width, offset, value| field_signed(width, offset, value))
+            widths!(size, ternary, field_signed)
         }
         O::Bfe if !float && computes => {
-            widths!(size, ternary, |width, offset, value| field(width, offset, value))
+            widths!(size, ternary, field)
         }
         O::Bfi2 if !float && computes => widths!(size, ternary, |a, b, c| a & b | !a & c),
         O::Bfi1 if !float && computes => {
@@ -109,13 +110,20 @@ pub(super) fn kernel(operation: &Operation, size: u8) -> Option<Kernel> {
             widths!(size, unary, |a| if a == 0 { u32::MAX } else { a.trailing_zeros() })
         }
         O::Cbit if !float && computes => widths!(size, unary, |a| a.count_ones()),
-        O::Frc if float => widths!(size, rounded, |a| a - a.floor()),
-        O::Rndu if float => widths!(size, rounded, |a| a.ceil()),
-        O::Rndd if float => widths!(size, rounded, |a| a.floor()),
-        O::Rnde if float => widths!(size, rounded, |a| a.round_ties_even()),
-        O::Rndz if float => widths!(size, rounded, |a| a.trunc()),
+        O::Frc if float => widths!(size, rounded, |a| a - floor(a)),
+        O::Rndu if float => widths!(size, rounded, ceil),
+        O::Rndd if float => widths!(size, rounded, floor),
+        O::Rnde if float => widths!(size, rounded, round),
+        O::Rndz if float => widths!(size, rounded, truncate),
         O::Pln if float && size >= 8 => widths!(size, pln),
         O::Line if float => widths!(size, line),
+        // Those that processors have for many lanes at a time.
+        O::Math if operation.function == Some(MathFunction::Inv) && float => {
+            widths!(size, rounded, |a| 1.0 / a)
+        }
+        O::Math if operation.function == Some(MathFunction::Sqrt) && float => {
+            widths!(size, root)
+        }
         O::Math if float => widths!(size, math_float),
         O::Math if computes => widths!(size, math_integer),
         _ => return None,
@@ -164,7 +172,9 @@ fn ternary<const N: usize>(
     operation: &Operation,
     f: impl Fn(u32, u32, u32) -> u32,
 ) {
-    let [a, b, c] = [0, 1, 2].map(|i| load::<N>(thread, &operation.sources[i]));
+    let a = load::<N>(thread, &operation.sources[0]);
+    let b = load::<N>(thread, &operation.sources[1]);
+    let c = load::<N>(thread, &operation.sources[2]);
     let mut lanes = [0; N];
     for i in 0..N {
         lanes[i] = f(a[i], b[i], c[i]);
@@ -188,99 +198,96 @@ fn rounded<const N: usize>(thread: &mut Thread, operation: &Operation, f: impl F
     unary::<N>(thread, operation, |a| f(f32::from_bits(a)).to_bits());
 }
 
+fn root<const N: usize>(thread: &mut Thread, operation: &Operation) {
+    if thread.control[0] & Control::ALTERNATIVE != 0 {
+        return math_float::<N>(thread, operation);
+    }
+    rounded::<N>(thread, operation, f32::sqrt);
+}
+
 fn mad<const N: usize>(thread: &mut Thread, operation: &Operation) {
     if is_directed(thread) {
         return wide::execute(thread, operation);
     }
-    let [c, a, b] = [0, 1, 2].map(|i| load::<N>(thread, &operation.sources[i]).map(f32::from_bits));
-    let lanes = fused_lanes(&a, &b, &c).map(f32::to_bits);
+    let c = load::<N>(thread, &operation.sources[0]);
+    let a = load::<N>(thread, &operation.sources[1]);
+    let b = load::<N>(thread, &operation.sources[2]);
+    let lanes = fused_lanes(&a, &b, &c);
     let channels = channels(thread, operation);
     finish(thread, operation, lanes, channels);
 }
 
-/// s * a + (1 - s) * b: each product and the sum rounded once, from doubles.
 fn lrp<const N: usize>(thread: &mut Thread, operation: &Operation) {
     if is_directed(thread) {
         return wide::execute(thread, operation);
     }
-    let [s, a, b] = [0, 1, 2].map(|i| load::<N>(thread, &operation.sources[i]).map(f32::from_bits));
-    let mut lanes = [0; N];
-    for i in 0..N {
-        let s = f64::from(s[i]);
-        let value = s * f64::from(a[i]) + (1.0 - s) * f64::from(b[i]);
-        lanes[i] = (value as f32).to_bits();
-    }
+    let s = load::<N>(thread, &operation.sources[0]);
+    let a = load::<N>(thread, &operation.sources[1]);
+    let b = load::<N>(thread, &operation.sources[2]);
+    let lanes = weighted_lanes(&s, &a, &b);
     let channels = channels(thread, operation);
     finish(thread, operation, lanes, channels);
 }
 
 fn csel<const N: usize>(thread: &mut Thread, operation: &Operation) {
-    let [a, b, test] = [0, 1, 2].map(|i| load::<N>(thread, &operation.sources[i]));
+    let a = load::<N>(thread, &operation.sources[0]);
+    let b = load::<N>(thread, &operation.sources[1]);
+    let test = load::<N>(thread, &operation.sources[2]);
     let Some(condition) = operation.condition else { return };
     let first = compare(operation.class, condition, &test, &[0; N]);
-    choose(thread, operation, &a, &b, first);
+    let lanes = settle(thread, operation, choose(&first, &a, &b));
+    let channels = channels(thread, operation);
+    store(thread, operation, &lanes, channels);
 }
 
-/// SEL by the predicate.
+/// SEL by the predicate, which doesn't say who writes.
 fn select<const N: usize>(thread: &mut Thread, operation: &Operation) {
-    let [a, b] = [0, 1].map(|i| load::<N>(thread, &operation.sources[i]));
-    let first = predicate(thread, operation);
-    choose(thread, operation, &a, &b, first);
+    let a = load::<N>(thread, &operation.sources[0]);
+    let b = load::<N>(thread, &operation.sources[1]);
+    let first = spread(predicate(thread, operation));
+    let lanes = settle(thread, operation, choose(&first, &a, &b));
+    let channels = enabled(thread, operation);
+    store(thread, operation, &lanes, channels);
 }
 
-/// Some lanes from `a`, the others from `b`; flags stay.
-#[inline]
-fn choose<const N: usize>(
-    thread: &mut Thread,
-    operation: &Operation,
-    a: &[u32; N],
-    b: &[u32; N],
-    first: u32,
-) {
-    let mut lanes = [0; N];
-    for i in 0..N {
-        lanes[i] = if first & 1 << i != 0 { a[i] } else { b[i] };
-    }
-    let channels = if operation.opcode == Opcode::Sel {
-        enabled(thread, operation)
-    } else {
-        channels(thread, operation)
-    };
-    let operation = Operation { condition: None, ..*operation };
-    finish(thread, &operation, lanes, channels);
-}
-
-/// SEL by a condition: the larger, the smaller. Of a number and a NaN it is the number.
+/// SEL by a condition: the larger, the smaller. Of a number and a NaN it is the number. Flags stay.
 fn extreme<const N: usize>(thread: &mut Thread, operation: &Operation) {
-    let [a, b] = [0, 1].map(|i| load::<N>(thread, &operation.sources[i]));
+    let a = load::<N>(thread, &operation.sources[0]);
+    let b = load::<N>(thread, &operation.sources[1]);
     let Some(condition) = operation.condition else { return };
     let mut first = compare(operation.class, condition, &a, &b);
     if operation.class == Class::Float
         && matches!(condition, Condition::GreaterEqual | Condition::Less)
     {
-        first |= compare(Class::Float, Condition::Unordered, &b, &[0; N]);
+        or_nan(&mut first, &b);
     }
-    choose(thread, operation, &a, &b, first);
+    let lanes = settle(thread, operation, choose(&first, &a, &b));
+    let channels = enabled(thread, operation);
+    store(thread, operation, &lanes, channels);
+}
+
+/// Holds for NaNs, too.
+fn or_nan<const N: usize>(holds: &mut Holds<N>, lanes: &[u32; N]) {
+    for i in 0..N {
+        holds[i] |= if f32::from_bits(lanes[i]).is_nan() { u32::MAX } else { 0 };
+    }
 }
 
 /// CMP and CMPN: flags, and all ones or none in the destination.
 #[inline]
 fn cmp<const N: usize>(thread: &mut Thread, operation: &Operation, numbers: bool) {
-    let [a, b] = [0, 1].map(|i| load::<N>(thread, &operation.sources[i]));
+    let a = load::<N>(thread, &operation.sources[0]);
+    let b = load::<N>(thread, &operation.sources[1]);
     let Some(condition) = operation.condition else { return };
     let mut holds = compare(operation.class, condition, &a, &b);
     if numbers && operation.class == Class::Float {
         // CMPN: a NaN as the second loses.
-        holds |= compare(Class::Float, Condition::Unordered, &b, &[0; N]);
+        or_nan(&mut holds, &b);
     }
     let channels = channels(thread, operation);
-    set_flags(thread, operation, holds, channels);
+    set_flags(thread, operation, mask(&holds), channels);
     if !matches!(operation.target, Target::Null) || operation.accumulates {
-        let mut lanes = [0; N];
-        for i in 0..N {
-            lanes[i] = if holds & 1 << i != 0 { u32::MAX } else { 0 };
-        }
-        store(thread, operation, &lanes, channels);
+        store(thread, operation, &holds, channels);
     }
 }
 
@@ -337,20 +344,22 @@ fn math_float<const N: usize>(thread: &mut Thread, operation: &Operation) {
     else {
         return;
     };
-    let [a, b] = [0, 1].map(|i| load::<N>(thread, &operation.sources[i]).map(f32::from_bits));
+    let a = load::<N>(thread, &operation.sources[0]);
+    let b = load::<N>(thread, &operation.sources[1]);
     let channels = channels(thread, operation);
     let mut lanes = [0; N];
     for i in 0..N {
         // Functions of nobody's lanes would only cost time.
         if channels & 1 << i != 0 {
-            lanes[i] = function(a[i], b[i]).to_bits();
+            lanes[i] = function(f32::from_bits(a[i]), f32::from_bits(b[i])).to_bits();
         }
     }
     finish(thread, operation, lanes, channels);
 }
 
 fn math_integer<const N: usize>(thread: &mut Thread, operation: &Operation) {
-    let [a, b] = [0, 1].map(|i| load::<N>(thread, &operation.sources[i]));
+    let a = load::<N>(thread, &operation.sources[0]);
+    let b = load::<N>(thread, &operation.sources[1]);
     let signed = operation.class == Class::Signed;
     let (mut quotients, mut remainders) = ([0; N], [0; N]);
     for i in 0..N {

@@ -59,10 +59,10 @@ pub enum DecodeError {
     Math(u8),
     #[error("a ternary instruction in Align1")]
     TernaryAlign1,
-    #[error("a message of no register")]
-    Payload,
     #[error("a message's registers begin indirectly")]
     IndirectPayload,
+    #[error("a message begins in the middle of a register, or in one that is none of its")]
+    PartialPayload,
 }
 
 type Decoded<T> = Result<T, DecodeError>;
@@ -144,7 +144,7 @@ fn operands(word: Word, opcode: Opcode, access: AccessMode) -> Decoded<Operands>
         Form::Jip => Operands::Branch { jip, uip: None },
         Form::JipUip => Operands::Branch { jip, uip: Some(uip) },
         Form::Jump => Operands::Jump(source_1(word, AccessMode::Align1)?),
-        Form::Wait => Operands::Wait(destination(word, AccessMode::Align1)?),
+        Form::Wait => Operands::Wait(destination(word, access)?),
         Form::Send => Operands::Send(send(word)?),
         Form::SplitSend => Operands::Send(split_send(word)?),
     })
@@ -162,7 +162,7 @@ fn predicate(word: Word, access: AccessMode) -> Decoded<Option<Predicate>> {
         (1, _) => Normal,
         (2, AccessMode::Align1) => AnyV,
         (3, AccessMode::Align1) => AllV,
-        (4..=13, AccessMode::Align1) if code % 2 == 0 => Any(2 << (code / 2 - 2)),
+        (4..=13, AccessMode::Align1) if code.is_multiple_of(2) => Any(2 << (code / 2 - 2)),
         (4..=13, AccessMode::Align1) => All(2 << (code / 2 - 2)),
         (2..=5, AccessMode::Align16) => Replicate(code - 2),
         (6, AccessMode::Align16) => Any(4),
@@ -283,6 +283,9 @@ fn destination(word: Word, access: AccessMode) -> Decoded<Destination> {
     let indirect = word.bit(63);
     let (mut place, mut mask) = (None, 0xf);
     if indirect {
+        if file != GENERAL {
+            return Err(DecodeError::File(file as u8));
+        }
         let low = word.bits(56, 48);
         let offset = match access {
             AccessMode::Align1 => offset(word.bit(47), low),
@@ -376,6 +379,7 @@ fn source(
             let register = register(file, (bits >> 5) as u8)?;
             Place::Direct { register, byte: byte as u8 }
         }
+        None if file != GENERAL => return Err(DecodeError::File(file as u8)),
         None => {
             let mask = if access == AccessMode::Align1 { 0x1ff } else { 0x1f0 };
             Place::Indirect { word: (bits >> 9 & 0xf) as u8, offset: offset(sign, bits & mask) }
@@ -410,7 +414,8 @@ fn ternary(word: Word, access: AccessMode) -> Decoded<Operands> {
         } else {
             Region::Swizzled { vertical: 4, swizzle: word.bits(low + 8, low + 1) as u8 }
         };
-        let byte = 4 * word.bits(low + 11, low + 9) as u8;
+        // Half floats have a bit more, elsewhere.
+        let byte = 4 * word.bits(low + 11, low + 9) as u8 + 2 * u8::from(word.bit(low + 20));
         let register = general(word.bits(low + 19, low + 12))?;
         Ok(SourceRegister {
             place: Place::Direct { register, byte },
@@ -439,13 +444,17 @@ fn payload(number: u64) -> Decoded<u8> {
 }
 
 fn send(word: Word) -> Decoded<Send> {
-    let written = destination(word, AccessMode::Align1)?;
     if word.bit(79) || word.bit(63) {
         return Err(DecodeError::IndirectPayload);
     }
-    if word.bits(42, 41) != GENERAL {
-        return Err(DecodeError::File(word.bits(42, 41) as u8));
+    if word.bit(8) {
+        return Err(DecodeError::PartialPayload);
     }
+    let written = destination(word, AccessMode::Align1)?;
+    let read = source_0(word, AccessMode::Align1)?;
+    let Place::Direct { register: Register::General(payload), .. } = read.place else {
+        return Err(DecodeError::File(word.bits(42, 41) as u8));
+    };
     let destination = match written.place {
         Place::Direct { register: Register::General(number), .. } => Some(number),
         _ => None,
@@ -470,8 +479,8 @@ fn send(word: Word) -> Decoded<Send> {
         extended: Descriptor::Immediate(extended as u32),
         destination,
         written,
-        payload: payload(word.bits(76, 69))?,
-        payload_type: data_type(word.bits(46, 43) as u8)?,
+        payload,
+        read: Some(read),
         second: None,
         end_of_thread: word.bit(127),
     })
@@ -486,9 +495,13 @@ fn split_send(word: Word) -> Decoded<Send> {
     let written = register(file(35), word.bits(60, 53) as u8)?;
     let second = register(file(36), word.bits(51, 44) as u8)?;
     let general = |register| match register {
-        Register::General(number) => Some(number),
-        Register::Architecture(_) => None,
+        Register::General(number) => Ok(Some(number)),
+        Register::Architecture(Architecture::Null) => Ok(None),
+        Register::Architecture(_) => Err(DecodeError::PartialPayload),
     };
+    if word.bit(52) || word.bit(68) {
+        return Err(DecodeError::PartialPayload);
+    }
     let descriptor = if word.bit(77) {
         Descriptor::Address(0)
     } else {
@@ -503,7 +516,7 @@ fn split_send(word: Word) -> Decoded<Send> {
         function: SharedFunction::from_number(word.bits(27, 24) as u8),
         descriptor,
         extended,
-        destination: general(written),
+        destination: general(written)?,
         written: Destination {
             place: place(written),
             data_type: DataType::Ud,
@@ -511,8 +524,8 @@ fn split_send(word: Word) -> Decoded<Send> {
             mask: 0xf,
         },
         payload: payload(word.bits(76, 69))?,
-        payload_type: DataType::Ud,
-        second: general(second),
+        read: None,
+        second: general(second)?,
         end_of_thread: word.bit(127),
     })
 }

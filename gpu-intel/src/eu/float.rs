@@ -122,23 +122,65 @@ pub(super) fn product_f64(a: f64, b: f64, rounding: Rounding) -> f64 {
 ///
 /// Through doubles: the product is exact, the sum is rounded twice. That matters only where the first rounding meets
 /// the middle between two floats, or a denormal; those few go the exact way.
-#[inline]
-pub(super) fn fused_lanes<const N: usize>(a: &[f32; N], b: &[f32; N], c: &[f32; N]) -> [f32; N] {
-    const BELOW: u64 = (1 << 29) - 1;
-    let mut result = [0.0; N];
+#[inline(never)]
+pub(super) fn fused_lanes<const N: usize>(a: &[u32; N], b: &[u32; N], c: &[u32; N]) -> [u32; N] {
+    // All of what a float doesn't have of a double lies in its lower dword.
+    const BELOW: u32 = (1 << 29) - 1;
+    const MIDDLE: u32 = 1 << 28;
+    let double = |bits: u32| f64::from(f32::from_bits(bits));
+    let mut result = [0; N];
     let mut doubtful = 0;
     for i in 0..N {
-        let sum = f64::from(a[i]) * f64::from(b[i]) + f64::from(c[i]);
-        result[i] = sum as f32;
-        doubtful |= u32::from(sum.to_bits() & BELOW == 1 << 28);
-        doubtful |= u32::from(result[i].to_bits() & 0x7f80_0000 == 0);
+        let sum = double(a[i]) * double(b[i]) + double(c[i]);
+        let bits = (sum as f32).to_bits();
+        let small = (bits & 0x7fff_ffff).wrapping_sub(1) < 0x0080_0000;
+        doubtful |= u32::from(sum.to_bits() as u32 & BELOW == MIDDLE) | u32::from(small);
+        result[i] = bits;
     }
     if doubtful != 0 {
         for i in 0..N {
-            result[i] = fused(a[i].into(), b[i].into(), c[i].into()) as f32;
+            result[i] = (fused(double(a[i]), double(b[i]), double(c[i])) as f32).to_bits();
         }
     }
     result
+}
+
+/// s * a + (1 - s) * b of floats, computed as doubles and rounded once.
+#[inline(never)]
+pub(super) fn weighted_lanes<const N: usize>(s: &[u32; N], a: &[u32; N], b: &[u32; N]) -> [u32; N] {
+    let double = |bits: u32| f64::from(f32::from_bits(bits));
+    std::array::from_fn(|i| {
+        let weight = double(s[i]);
+        ((weight * double(a[i]) + (1.0 - weight) * double(b[i])) as f32).to_bits()
+    })
+}
+
+/// The next whole number, of two the even one. Unlike the library's functions for this, which call code that needs a
+/// newer processor, those here do many lanes at a time.
+#[inline]
+pub(super) fn round(value: f32) -> f32 {
+    // From here on all floats are whole numbers; what is added to it loses its fraction.
+    const WHOLE: f32 = (1 << 23) as f32;
+    let magnitude = value.abs();
+    let rounded = (magnitude + WHOLE) - WHOLE;
+    // NaN stays, too.
+    if magnitude < WHOLE { rounded.copysign(value) } else { value }
+}
+
+#[inline]
+pub(super) fn floor(value: f32) -> f32 {
+    let rounded = round(value);
+    (if rounded > value { rounded - 1.0 } else { rounded }).copysign(value)
+}
+
+#[inline]
+pub(super) fn ceil(value: f32) -> f32 {
+    -floor(-value)
+}
+
+#[inline]
+pub(super) fn truncate(value: f32) -> f32 {
+    floor(value.abs()).copysign(value)
 }
 
 /// A denormal becomes zero, with its sign.
@@ -150,8 +192,12 @@ pub(super) fn flush(bits: u32) -> u32 {
 /// Between 0 and 1; NaN is 0.
 #[inline]
 pub(super) fn clamp(value: f32) -> f32 {
-    // Not `clamp`, which keeps NaN; `max` returns the other operand.
-    value.max(0.0).min(1.0)
+    // The library's keeps NaN.
+    match value {
+        value if value >= 1.0 => 1.0,
+        value if value > 0.0 => value,
+        _ => 0.0,
+    }
 }
 
 #[cfg(test)]
@@ -198,25 +244,40 @@ mod tests {
     #[test]
     fn a_product_is_fused_where_two_roundings_would_differ() {
         // 1 + 2^-24 + 2^-60 lies just above the middle; in two steps it would be rounded down to 1.
-        let (a, b, c) = (f32::from_bits(0x3f80_0000), 1.0 + f32::EPSILON, f32::EPSILON / -2.0);
-        let _ = (a, b, c);
         let small = f32::from_bits((127 - 30) << 23);
-        let result = fused_lanes(&[small; 8], &[small; 8], &[1.0 + f32::EPSILON; 8]);
-        assert_eq!(result[0], small.mul_add(small, 1.0 + f32::EPSILON));
+        let above = 1.0 + f32::EPSILON;
+        assert_eq!(fused_one(small, small, above), small.mul_add(small, above));
         let a = f32::from_bits(0x3f80_0001);
-        let result = fused_lanes(&[a; 8], &[a; 8], &[f32::from_bits(0x3300_0000); 8]);
-        assert_eq!(result[0], a.mul_add(a, f32::from_bits(0x3300_0000)));
+        let c = f32::from_bits(0x3300_0000);
+        assert_eq!(fused_one(a, a, c), a.mul_add(a, c));
+    }
+
+    fn fused_one(a: f32, b: f32, c: f32) -> f32 {
+        let [a, b, c] = [a, b, c].map(|value| [value.to_bits(); 8]);
+        f32::from_bits(fused_lanes(&a, &b, &c)[5])
     }
 
     fn same(a: f32, b: f32) -> bool {
         a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
     }
 
+    #[test]
+    fn whole_numbers_are_found_as_the_library_finds_them() {
+        let values = (0..=u32::MAX).step_by(9973).map(f32::from_bits);
+        let close = (-80..80).map(|n| n as f32 / 8.0);
+        for value in values.chain(close).chain([-0.0, f32::INFINITY, 8388607.5, 8388608.0]) {
+            assert!(same(round(value), value.round_ties_even()), "{value}");
+            assert!(same(floor(value), value.floor()), "{value}");
+            assert!(same(ceil(value), value.ceil()), "{value}");
+            assert!(same(truncate(value), value.trunc()), "{value}");
+        }
+    }
+
     proptest! {
         #[test]
         fn fused_is_as_the_processor_has_it(a: u32, b: u32, c: u32) {
             let (a, b, c) = (f32::from_bits(a), f32::from_bits(b), f32::from_bits(c));
-            let result = fused_lanes(&[a; 8], &[b; 8], &[c; 8])[3];
+            let result = fused_one(a, b, c);
             prop_assert!(same(result, a.mul_add(b, c)), "{a} {b} {c} {result}");
         }
 
@@ -224,7 +285,7 @@ mod tests {
         fn fused_is_exact_for_close_numbers(a in 0u32..1 << 24, b in 0u32..1 << 24, c in 0u32..1 << 24, shift in 0u32..60) {
             let scale = f32::from_bits((127 - shift) << 23);
             let (a, b, c) = (a as f32, b as f32, c as f32 * scale);
-            let result = fused_lanes(&[a; 8], &[b; 8], &[-c; 8])[0];
+            let result = fused_one(a, b, -c);
             prop_assert!(same(result, a.mul_add(b, -c)), "{a} {b} {c} {result}");
         }
 

@@ -372,12 +372,12 @@ pub struct Send {
     pub extended: Descriptor,
     /// Where the answer goes; `None`: nowhere.
     pub destination: Option<u8>,
-    /// How a plain SEND writes its destination: type, stride and byte are said and mean nothing.
+    /// How a plain SEND names its destination: type, stride and byte are said and mean nothing.
     pub written: Destination,
     /// The first register of what is sent.
     pub payload: u8,
-    /// How a plain SEND writes its source: it means nothing.
-    pub payload_type: DataType,
+    /// How a plain SEND names its source: type and region are said and mean nothing. `None` for SENDS.
+    pub read: Option<SourceRegister>,
     /// SENDS: the first register of the second part.
     pub second: Option<u8>,
     /// The thread ends.

@@ -8,7 +8,7 @@
 
 use super::float::{clamp, flush, from_half, to_float, to_half};
 use super::instruction::{Architecture, Condition, DataType, PredicateControl};
-use super::operation::{Class, From, Operand, Operation, Reach, Target};
+use super::operation::{Class, Finish, From, Operand, Operation, Reach, Target, Treatment};
 use super::thread::{Control, DWORDS, Rounding, Thread};
 
 /// The channels that an operation works for: bit 0 is its first.
@@ -172,8 +172,14 @@ pub(super) fn load<const N: usize>(thread: &Thread, operand: &Operand) -> [u32; 
         Reach::Constant(value) => [value as u32; N],
         _ => elements(thread, operand),
     };
-    if !operand.plain {
-        adjust(thread, operand, &mut lanes);
+    match operand.treatment {
+        Treatment::Plain => {}
+        Treatment::Flush => {
+            if flushes(thread) {
+                lanes = lanes.map(flush);
+            }
+        }
+        Treatment::Adjust => adjust(thread, operand, &mut lanes),
     }
     lanes
 }
@@ -202,7 +208,7 @@ fn elements<const N: usize>(thread: &Thread, operand: &Operand) -> [u32; N] {
     lanes
 }
 
-#[inline]
+#[inline(never)]
 fn adjust<const N: usize>(thread: &Thread, operand: &Operand, lanes: &mut [u32; N]) {
     let adjust = operand.adjust;
     let float = match adjust.from {
@@ -268,14 +274,29 @@ const BITS: [u32; 32] = {
     bits
 };
 
-/// A mask of the lanes for which something holds.
+/// Lanes of all ones, or none: for which lanes something holds.
+pub(super) type Holds<const N: usize> = [u32; N];
+
+/// A bit for each lane for which something holds.
 #[inline]
-pub(super) fn mask<const N: usize>(holds: impl Fn(usize) -> bool) -> u32 {
+pub(super) fn mask<const N: usize>(holds: &Holds<N>) -> u32 {
     let mut mask = 0;
     for i in 0..N {
-        mask |= if holds(i) { BITS[i] } else { 0 };
+        mask |= holds[i] & BITS[i];
     }
     mask
+}
+
+/// The lanes of a mask.
+#[inline]
+pub(super) fn spread<const N: usize>(mask: u32) -> Holds<N> {
+    std::array::from_fn(|i| if mask & BITS[i] != 0 { u32::MAX } else { 0 })
+}
+
+/// Each lane from `a` where something holds, from `b` elsewhere.
+#[inline]
+pub(super) fn choose<const N: usize>(holds: &Holds<N>, a: &[u32; N], b: &[u32; N]) -> [u32; N] {
+    std::array::from_fn(|i| a[i] & holds[i] | b[i] & !holds[i])
 }
 
 /// Takes an operation's results through clamping, conversion and condition into its destination.
@@ -283,33 +304,31 @@ pub(super) fn mask<const N: usize>(holds: impl Fn(usize) -> bool) -> u32 {
 pub(super) fn finish<const N: usize>(
     thread: &mut Thread,
     operation: &Operation,
-    mut lanes: [u32; N],
+    lanes: [u32; N],
     channels: u32,
 ) {
-    let float = operation.class == Class::Float;
-    if float && operation.flush {
-        if thread.control[0] & Control::ALTERNATIVE != 0 {
-            lanes.iter_mut().for_each(|lane| *lane = finite(*lane));
-        }
-        if operation.saturate && operation.to.is_float() {
-            for lane in &mut lanes {
-                *lane = clamp(f32::from_bits(*lane)).to_bits();
-            }
-        }
-        if flushes(thread) {
-            lanes.iter_mut().for_each(|lane| *lane = flush(*lane));
-        }
-    }
-    if !(operation.to == DataType::F && float
-        || operation.to.size() == 4 && !float && !operation.to.is_float())
-    {
-        convert(thread, operation, &mut lanes);
-    }
+    let lanes = settle(thread, operation, lanes);
     if let Some(condition) = operation.condition {
         let holds = compare_zero(operation.to, condition, &lanes);
         set_flags(thread, operation, holds, channels);
     }
     store(thread, operation, &lanes, channels);
+}
+
+/// Results as elements of the destination's type.
+#[inline]
+pub(super) fn settle<const N: usize>(
+    thread: &Thread,
+    operation: &Operation,
+    mut lanes: [u32; N],
+) -> [u32; N] {
+    const OTHERWISE: u32 = Control::ALTERNATIVE | Control::KEEP_F32_DENORMALS;
+    match operation.finish {
+        Finish::Plain => {}
+        Finish::Flush if thread.control[0] & OTHERWISE == 0 => lanes = lanes.map(flush),
+        Finish::Flush | Finish::Convert => convert(thread, operation, &mut lanes),
+    }
+    lanes
 }
 
 /// What the alternative floating-point mode has for infinities and NaNs.
@@ -324,6 +343,17 @@ fn finite(bits: u32) -> u32 {
 /// Lanes of the operation's class become elements of its destination's type, as the low bits; integers keep their sign.
 #[inline(never)]
 fn convert<const N: usize>(thread: &Thread, operation: &Operation, lanes: &mut [u32; N]) {
+    if operation.class == Class::Float && operation.flush {
+        if thread.control[0] & Control::ALTERNATIVE != 0 {
+            *lanes = lanes.map(finite);
+        }
+        if operation.saturate && operation.to.is_float() {
+            *lanes = lanes.map(|lane| clamp(f32::from_bits(lane)).to_bits());
+        }
+        if flushes(thread) {
+            *lanes = lanes.map(flush);
+        }
+    }
     let rounding = thread.control().rounding();
     let keep = thread.control[0] & Control::KEEP_F16_DENORMALS != 0;
     let half = |value: f64| {
@@ -368,42 +398,52 @@ fn compare_zero<const N: usize>(
         _ => Class::Unsigned,
     };
     if data_type == DataType::Hf {
-        return compare(class, condition, &lanes.map(|lane| from_half(lane).to_bits()), &[0; N]);
+        let lanes = lanes.map(|lane| from_half(lane).to_bits());
+        return mask(&compare(class, condition, &lanes, &[0; N]));
     }
-    compare(class, condition, lanes, &[0; N])
+    mask(&compare(class, condition, lanes, &[0; N]))
 }
 
 /// The lanes for which a comparison holds.
-#[inline]
+#[inline(never)]
 pub(super) fn compare<const N: usize>(
     class: Class,
     condition: Condition,
     a: &[u32; N],
     b: &[u32; N],
-) -> u32 {
-    macro_rules! by {
-        ($of:expr, $unordered:expr) => {{
-            let of = $of;
-            match condition {
-                Condition::Equal => mask::<N>(|i| of(a[i]) == of(b[i])),
-                Condition::NotEqual => mask::<N>(|i| of(a[i]) != of(b[i])),
-                Condition::Greater => mask::<N>(|i| of(a[i]) > of(b[i])),
-                Condition::GreaterEqual => mask::<N>(|i| of(a[i]) >= of(b[i])),
-                Condition::Less => mask::<N>(|i| of(a[i]) < of(b[i])),
-                Condition::LessEqual => mask::<N>(|i| of(a[i]) <= of(b[i])),
-                Condition::Overflow => {
-                    mask::<N>(|i| $unordered && f32::from_bits(a[i]).is_infinite())
-                }
-                Condition::Unordered => mask::<N>(|i| {
-                    $unordered && (f32::from_bits(a[i]).is_nan() || f32::from_bits(b[i]).is_nan())
-                }),
-            }
-        }};
+) -> Holds<N> {
+    macro_rules! lanes {
+        ($of:expr, $a:ident, $b:ident, $holds:expr) => {
+            std::array::from_fn(|i| {
+                let of = $of;
+                let ($a, $b) = (of(a[i]), of(b[i]));
+                if $holds { u32::MAX } else { 0 }
+            })
+        };
     }
-    match class {
-        Class::Float => by!(f32::from_bits, true),
-        Class::Signed => by!(|v: u32| v as i32, false),
-        Class::Unsigned => by!(|v: u32| v, false),
+    macro_rules! order {
+        ($of:expr) => {
+            match condition {
+                Condition::Equal => lanes!($of, a, b, a == b),
+                Condition::NotEqual => lanes!($of, a, b, a != b),
+                Condition::Greater => lanes!($of, a, b, a > b),
+                Condition::GreaterEqual => lanes!($of, a, b, a >= b),
+                Condition::Less => lanes!($of, a, b, a < b),
+                Condition::LessEqual => lanes!($of, a, b, a <= b),
+                Condition::Overflow | Condition::Unordered => [0; N],
+            }
+        };
+    }
+    match (class, condition) {
+        (Class::Float, Condition::Overflow) => {
+            lanes!(f32::from_bits, a, _b, a.is_infinite())
+        }
+        (Class::Float, Condition::Unordered) => {
+            lanes!(f32::from_bits, a, b, a.is_nan() || b.is_nan())
+        }
+        (Class::Float, _) => order!(f32::from_bits),
+        (Class::Signed, _) => order!(|v: u32| v as i32),
+        (Class::Unsigned, _) => order!(|v: u32| v),
     }
 }
 
@@ -434,9 +474,7 @@ pub(super) fn store<const N: usize>(
             if channels == u32::MAX >> (32 - N) {
                 *to = *lanes;
             } else {
-                for i in 0..N {
-                    to[i] = if channels & BITS[i] != 0 { lanes[i] } else { to[i] };
-                }
+                *to = choose(&spread(channels), lanes, to);
             }
         }
         return;

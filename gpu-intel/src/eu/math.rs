@@ -60,6 +60,8 @@ mod tests {
     fn powers_take_the_magnitude() {
         let pow = float(MathFunction::Pow, false).unwrap();
         assert_eq!(pow(-2.0, 3.0), 8.0);
-        assert!(float(MathFunction::Log, false).unwrap()(-1.0).is_nan() || true);
+        let log = |alternative| float(MathFunction::Log, alternative).unwrap();
+        assert!(log(false)(-4.0, 0.0).is_nan());
+        assert_eq!(log(true)(-4.0, 0.0), 2.0);
     }
 }

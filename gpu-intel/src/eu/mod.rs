@@ -8,9 +8,15 @@
 //! The dispatcher has a [`Thread`] for each thread that it runs at a time, and uses it again: it writes the payload to
 //! [`registers`](Thread::registers), says with [`dispatch`](Thread::dispatch) which channels there are, and [`run`]s it.
 //! A thread that ends early, at a barrier or because its budget is spent, is run on by another call.
+//!
+//! Not modelled, for want of anybody who uses it: BRD, BRC, CALL, RET, GOTO, JOIN, MOVI, SMOV, SAD2, SADA2, MADM, ip as an
+//! operand, indirect addresses in Align16. A thread that comes to one ends with the fault `eu/unmodelled`. Single program
+//! flow is ignored. MATH is the host's, not the hardware's to the last bit; MAD of doubles is rounded to the nearest only.
 
 mod alu;
 mod decode;
+mod descriptor;
+mod disassembly;
 mod float;
 mod instruction;
 mod lanes;
@@ -27,6 +33,7 @@ mod wide;
 mod word;
 
 pub use self::decode::{DecodeError, decode};
+pub use self::disassembly::Listing;
 pub use self::instruction::{
     AccessMode, Architecture, Condition, DataType, Descriptor, Destination, Flag, Hints, Immediate,
     Instruction, MathFunction, Operands, Place, Predicate, PredicateControl, Region, Register,

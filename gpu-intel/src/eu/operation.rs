@@ -141,14 +141,31 @@ pub(super) enum From {
     Unsigned,
 }
 
+/// How much there is to adjust.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Treatment {
+    Plain,
+    /// Denormals become zero, nothing else.
+    Flush,
+    Adjust,
+}
+
+/// What is to be done with results on their way to the destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finish {
+    Plain,
+    /// Floats stay floats; denormals become zero.
+    Flush,
+    Convert,
+}
+
 /// A source.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operand {
     pub(super) reach: Reach,
     pub(super) data_type: DataType,
     pub(super) adjust: Adjust,
-    /// Whether there is anything to adjust.
-    pub(super) plain: bool,
+    pub(super) treatment: Treatment,
 }
 
 /// Where results go. All counts are bytes.
@@ -185,6 +202,7 @@ pub(super) struct Operation {
     pub(super) class: Class,
     /// Denormal results become zero, if the thread says so.
     pub(super) flush: bool,
+    pub(super) finish: Finish,
     pub(super) target: Target,
     pub(super) to: DataType,
     pub(super) sources: [Operand; 3],
@@ -200,7 +218,7 @@ const NOTHING: Operand = Operand {
         invert: false,
         flush: false,
     },
-    plain: true,
+    treatment: Treatment::Plain,
 };
 
 impl Operation {
@@ -222,6 +240,7 @@ impl Operation {
             accumulates: false,
             class: Class::Unsigned,
             flush: false,
+            finish: Finish::Plain,
             target: Target::Null,
             to: DataType::Ud,
             sources: [NOTHING; 3],
@@ -309,6 +328,17 @@ impl Operation {
             matches!(opcode, Opcode::Mov) || opcode == Opcode::Sel && self.condition.is_none();
         let raw = moves && sources.iter().all(|source| source.data_type() == self.to);
         self.flush = !raw || self.saturate;
+        let float = self.class == Class::Float;
+        let stays = if float {
+            self.to == DataType::F && !self.saturate
+        } else {
+            self.to.size() == 4 && !self.to.is_float()
+        };
+        self.finish = match stays {
+            true if float && self.flush => Finish::Flush,
+            true => Finish::Plain,
+            false => Finish::Convert,
+        };
         for (to, source) in self.sources.iter_mut().zip(sources) {
             // A single channel's region is its element.
             *to = operand(source, self.class, size, !raw)?;
@@ -379,8 +409,14 @@ fn operand(source: &Source, class: Class, size: u8, flush: bool) -> Result<Opera
             reach(register, size)?
         }
     };
-    let plain = adjust == Adjust::default();
-    Ok(Operand { reach, data_type, adjust, plain })
+    let treatment = if adjust == Adjust::default() {
+        Treatment::Plain
+    } else if adjust == (Adjust { flush: true, ..Adjust::default() }) {
+        Treatment::Flush
+    } else {
+        Treatment::Adjust
+    };
+    Ok(Operand { reach, data_type, adjust, treatment })
 }
 
 fn reach(source: &SourceRegister, size: u8) -> Result<Reach, &'static str> {

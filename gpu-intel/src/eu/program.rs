@@ -24,6 +24,7 @@ pub struct Program {
     instructions: Vec<(u32, Result<Instruction, DecodeError>)>,
     /// For every 8 bytes from the entry: the operation that begins there, or [`NOWHERE`].
     starts: Vec<u32>,
+    length: u32,
 }
 
 impl Program {
@@ -38,7 +39,8 @@ impl Program {
     /// nothing is mapped. It is asked once for each.
     #[must_use]
     pub fn fetch(mut unit: impl FnMut(u32) -> Option<u64>) -> Self {
-        let mut program = Self { operations: vec![], instructions: vec![], starts: vec![] };
+        let mut program =
+            Self { operations: vec![], instructions: vec![], starts: vec![], length: 0 };
         let mut targets = BTreeSet::new();
         let mut at = 0;
         loop {
@@ -77,6 +79,7 @@ impl Program {
         self.starts.resize((at / 8) as usize, NOWHERE);
         self.starts.push(self.operations.len() as u32);
         self.instructions.push((at, instruction));
+        self.length = at + size;
         let instruction = match instruction {
             Ok(instruction) => instruction,
             Err(error) => {
@@ -168,19 +171,14 @@ impl Program {
     }
 
     /// What was decoded, each with its place in bytes from the entry.
-    #[must_use]
     pub fn instructions(&self) -> &[(u32, Result<Instruction, DecodeError>)] {
         &self.instructions
     }
 
     /// The bytes from the entry to the end of what was decoded.
     #[must_use]
-    pub fn len(&self) -> u32 {
-        match self.instructions.last() {
-            Some((at, Ok(instruction))) if instruction.compacted => at + 8,
-            Some((at, _)) => at + 16,
-            None => 0,
-        }
+    pub const fn len(&self) -> u32 {
+        self.length
     }
 
     /// Whether nothing was decoded.

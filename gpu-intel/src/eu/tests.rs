@@ -1,5 +1,8 @@
 //! Small programs, written bit by bit, and what they leave in registers.
 
+mod assemble;
+
+use assemble::*;
 use proptest::prelude::*;
 
 use super::*;
@@ -27,169 +30,6 @@ impl SharedFunctions for Listener {
         }
         Ok(())
     }
-}
-
-const UD: u128 = 0;
-const D: u128 = 1;
-const UW: u128 = 2;
-const W: u128 = 3;
-const F: u128 = 7;
-const DF: u128 = 6;
-const HF: u128 = 10;
-
-const ARF: u128 = 0;
-const GRF: u128 = 1;
-const NULL: Reg = Reg { file: ARF, number: 0, byte: 0 };
-const FLAG: Reg = Reg { file: ARF, number: 0x30, byte: 0 };
-const ACC: Reg = Reg { file: ARF, number: 0x20, byte: 0 };
-const A0: Reg = Reg { file: ARF, number: 0x10, byte: 0 };
-const CR0: Reg = Reg { file: ARF, number: 0x80, byte: 0 };
-
-#[derive(Clone, Copy)]
-struct Reg {
-    file: u128,
-    number: u128,
-    byte: u128,
-}
-
-fn g(number: u128) -> Reg {
-    Reg { file: GRF, number, byte: 0 }
-}
-
-impl Reg {
-    fn at(self, byte: u128) -> Self {
-        Self { byte, ..self }
-    }
-}
-
-/// A source's 25 bits, with the codes of its vertical stride, width and horizontal stride.
-#[derive(Clone, Copy)]
-enum Src {
-    Region(Reg, u128, u128, [u128; 3], u128),
-    Imm(u128, u128),
-}
-
-const NEG: u128 = 1 << 14;
-const ABS: u128 = 1 << 13;
-
-fn packed(reg: Reg, data_type: u128) -> Src {
-    Src::Region(reg, data_type, 0, [4, 3, 1], 0)
-}
-
-fn scalar(reg: Reg, data_type: u128) -> Src {
-    Src::Region(reg, data_type, 0, [0, 0, 0], 0)
-}
-
-fn region(reg: Reg, data_type: u128, codes: [u128; 3]) -> Src {
-    Src::Region(reg, data_type, 0, codes, 0)
-}
-
-fn with(source: Src, modifiers: u128) -> Src {
-    match source {
-        Src::Region(reg, data_type, _, codes, extra) => {
-            Src::Region(reg, data_type, modifiers, codes, extra)
-        }
-        immediate => immediate,
-    }
-}
-
-fn imm(data_type: u128, bits: u32) -> Src {
-    let bits: u128 = bits.into();
-    Src::Imm(data_type, if matches!(data_type, UW | W) { bits << 16 | bits & 0xffff } else { bits })
-}
-
-fn imm_f(value: f32) -> Src {
-    imm(F, value.to_bits())
-}
-
-/// Opcode, with the logarithm of the execution size in bits 23:21 and whatever else is said.
-fn op(opcode: Opcode, size: u128) -> u128 {
-    opcode as u128 | u128::from(size.ilog2()) << 21
-}
-
-fn source_bits(reg: Reg, modifiers: u128, codes: [u128; 3]) -> u128 {
-    reg.byte | reg.number << 5 | modifiers | codes[2] << 16 | codes[1] << 18 | codes[0] << 21
-}
-
-fn dst(reg: Reg, data_type: u128, stride: u128) -> u128 {
-    reg.file << 35 | data_type << 37 | reg.byte << 48 | reg.number << 53 | stride << 61
-}
-
-fn src0(source: Src) -> u128 {
-    match source {
-        Src::Region(reg, data_type, modifiers, codes, _) => {
-            reg.file << 41 | data_type << 43 | source_bits(reg, modifiers, codes) << 64
-        }
-        Src::Imm(data_type, bits) => 3 << 41 | data_type << 43 | bits << 96,
-    }
-}
-
-fn src1(source: Src) -> u128 {
-    match source {
-        Src::Region(reg, data_type, modifiers, codes, _) => {
-            reg.file << 89 | data_type << 91 | source_bits(reg, modifiers, codes) << 96
-        }
-        Src::Imm(data_type, bits) => 3 << 89 | data_type << 91 | bits << 96,
-    }
-}
-
-fn one(opcode: Opcode, size: u128, to: (Reg, u128), source: Src) -> u128 {
-    op(opcode, size) | dst(to.0, to.1, 1) | src0(source)
-}
-
-fn two(opcode: Opcode, size: u128, to: (Reg, u128), a: Src, b: Src) -> u128 {
-    one(opcode, size, to, a) | src1(b)
-}
-
-/// A ternary instruction on packed registers; `types` are the codes of sources and destination.
-fn three(opcode: Opcode, size: u128, types: u128, to: u128, sources: [u128; 3]) -> u128 {
-    let source = |number: u128| 0xe4 << 1 | number << 12;
-    op(opcode, size)
-        | 1 << 8
-        | types << 43
-        | types << 46
-        | 0xf << 49
-        | to << 56
-        | source(sources[0]) << 64
-        | source(sources[1]) << 85
-        | source(sources[2]) << 106
-}
-
-const SATURATE: u128 = 1 << 31;
-const NO_MASK: u128 = 1 << 34;
-const ACC_WRITE: u128 = 1 << 28;
-const PREDICATED: u128 = 1 << 16;
-const INVERSE: u128 = 1 << 20;
-
-fn condition(code: u128) -> u128 {
-    code << 24
-}
-
-const EQUAL: u128 = 1;
-const NOT_EQUAL: u128 = 2;
-const GREATER: u128 = 3;
-const GREATER_EQUAL: u128 = 4;
-const LESS: u128 = 5;
-const OVERFLOW: u128 = 8;
-const UNORDERED: u128 = 9;
-
-fn branch(opcode: Opcode, size: u128, jip: i32, uip: i32) -> u128 {
-    op(opcode, size) | u128::from(jip as u32) << 96 | u128::from(uip as u32) << 64
-}
-
-/// Ends the thread: a message to the thread spawner.
-fn end() -> u128 {
-    op(Opcode::Send, 8)
-        | 7 << 24
-        | dst(NULL, UD, 1)
-        | src0(packed(g(127), UD))
-        | 3 << 89
-        | 1 << 127
-        | 1 << 121
-}
-
-fn bytes(words: &[u128]) -> Vec<u8> {
-    words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
 fn thread(mask: u32) -> Thread {
@@ -291,14 +131,13 @@ fn addresses_lead_to_elements() {
     // g[a0.0]<8;8,1>, four bytes back.
     let back = -4i128 as u128 & 0x3ff;
     words.push(op(Opcode::Mov, 8) | dst(g(11), UD, 1) | indirect(3, 4, back) | 1 << 80);
-    // To g[a0.1 + 256]<1>.
-    let to = 1u128 << 63 | 1 << 61 | 1 << 57 | 256 << 48 | GRF << 35 | UD << 37;
+    // To g[a0.1 + 320]<1>.
+    let to = 1u128 << 63 | 1 << 61 | 1 << 57 | 320 << 48 | GRF << 35 | UD << 37;
     words.push(op(Opcode::Mov, 8) | to | src0(packed(g(4), UD)));
     execute(&mut thread, &words);
     assert_eq!(thread.registers[10], [15, 14, 13, 12, 11, 10, 9, 8]);
     assert_eq!(thread.registers[11], [6, 7, 8, 9, 10, 11, 12, 13]);
-    assert_eq!(thread.registers[10 + 1][..], [6, 7, 8, 9, 10, 11, 12, 13]);
-    let at = (64 + 24 + 256) / 4;
+    let at = (64 + 24 + 320) / 4;
     assert_eq!(thread.registers.as_flattened()[at..at + 8], [16, 17, 18, 19, 20, 21, 22, 23]);
 }
 
@@ -452,8 +291,6 @@ fn conditions_test_what_is_written() {
 
 #[test]
 fn predicates_look_at_groups() {
-    let mut flags = vec![(1, 0x0f00_0001u32)];
-    flags.push((1, 0));
     for (code, expected) in [
         (1, 0x01u32),
         (4, 0x03),
@@ -662,7 +499,7 @@ fn align16_has_swizzles_and_masks() {
     fill(&mut thread, 2, 0..8);
     thread.registers[10] = [99; 8];
     // .yxwz, to .xz
-    let swizzle = 1u128 | 0 << 2 | (3 | 2 << 2) << 16;
+    let swizzle = 1u128 | (3 | 2 << 2) << 16;
     let word = op(Opcode::Mov, 8)
         | 1 << 8
         | GRF << 35
@@ -808,11 +645,14 @@ fn continued_channels_are_asked_at_the_end_of_the_loop() {
         &mut thread,
         &[
             two(Opcode::Add, 8, (g(10), UD), packed(g(10), UD), imm(UD, 1)),
+            // The loop's own condition in f1.0.
+            two(Opcode::Cmp, 8, (NULL, UD), packed(g(10), UD), imm(UD, 3))
+                | condition(LESS)
+                | 1 << 33,
             two(Opcode::And, 8, (NULL, UD), packed(g(2), UD), imm(UD, 1)) | condition(NOT_EQUAL),
-            branch(Opcode::Cont, 8, 3 * 16, 3 * 16) | PREDICATED,
+            branch(Opcode::Cont, 8, 2 * 16, 2 * 16) | PREDICATED,
             two(Opcode::Add, 8, (g(11), UD), packed(g(11), UD), imm(UD, 1)),
-            two(Opcode::Cmp, 8, (NULL, UD), packed(g(10), UD), imm(UD, 3)) | condition(LESS),
-            branch(Opcode::While, 8, -5 * 16, 0) | PREDICATED,
+            branch(Opcode::While, 8, -5 * 16, 0) | PREDICATED | 1 << 33,
         ],
     );
     assert_eq!(thread.registers[10][0], 3);
@@ -842,10 +682,9 @@ fn messages_carry_both_parts_and_answers_come_back() {
         | 5 << 44
         | 20 << 53
         | 2 << 69
-        | 1 << 67 >> 2 << 2 >> 3
         | (1 << 25 | 2 << 20 | 0x42) << 96;
     // Ex-mlen 1 is bit 6 of the extended descriptor, bit 64 of the instruction.
-    let listener = execute(&mut thread, &[sends & !(0xf << 64) | 1 << 64]);
+    let listener = execute(&mut thread, &[sends | 1 << 64]);
     let (function, descriptor, lanes, first, payload) = &listener.sent[0];
     assert_eq!(
         (*function, descriptor & 0xff, *lanes, *first),
@@ -891,6 +730,21 @@ fn what_is_no_instruction_stops_only_who_comes_to_it() {
     let program = Program::new(&bytes(&[branch(Opcode::If, 8, 8, -160), end()]));
     let fault = run(&program, &mut thread(0), &mut Listener::default(), &mut budget).unwrap_err();
     assert_eq!(fault.0.rule, "eu/jump");
+}
+
+#[test]
+fn a_program_is_as_long_as_its_bytes() {
+    let mov = one(Opcode::Mov, 8, (g(10), UD), imm(UD, 1));
+    assert_eq!(Program::new(&bytes(&[mov, end()])).len(), 32);
+    // No instruction, but one of 8 bytes.
+    let illegal = 1u64 << 29;
+    assert_eq!(Program::new(&illegal.to_le_bytes()).len(), 8);
+    assert!(Program::new(&[]).is_empty());
+    // Behind an end, on from where a branch leads.
+    let halt = branch(Opcode::Halt, 8, 4 * 16, 4 * 16) | PREDICATED;
+    let program = Program::new(&bytes(&[halt, end(), 0, 0, end()]));
+    let places: Vec<_> = program.instructions().iter().map(|(at, _)| *at).collect();
+    assert_eq!(places, [0, 16, 64]);
 }
 
 /// Words that are mostly instructions.

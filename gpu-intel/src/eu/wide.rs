@@ -349,8 +349,9 @@ impl Lane<'_> {
         if to.is_float() {
             let value = value.float();
             let value = match saturate {
-                true => value.max(0.0).min(1.0),
-                false => value,
+                true if value >= 1.0 => 1.0,
+                true if value <= 0.0 || value.is_nan() => 0.0,
+                _ => value,
             };
             let flush = self.operation.flush;
             return match to {

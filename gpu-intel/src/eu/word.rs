@@ -116,7 +116,7 @@ static CONTROL_3: Table<4> = Table {
 };
 
 static SOURCES_3: Table<4> = Table {
-    entries: [0x072_7272_0f000, 0x072_7272_0f002, 0x072_7272_0f008, 0x072_7272_0f020],
+    entries: [0x0727_2720_f000, 0x0727_2720_f002, 0x0727_2720_f008, 0x0727_2720_f020],
     runs: &[
         run(126, 125, 47),
         run(105, 104, 45),
@@ -210,10 +210,9 @@ mod tests {
 
     #[test]
     fn a_small_immediate_is_sign_extended_and_stays_alone() {
-        // add with data types 0x49209 (index 26): UW = UW, immediate UW; all bits of the immediate set.
-        let compacted = 1 | 1 << 29 | 26 << 13 | 0x1f << 35 | 0xff << 56;
-        let word = expand(compacted);
-        assert_eq!(word.bits(90, 89) == 3 || word.bits(42, 41) == 3, true);
+        // Data types 28: all are floats, the second source is an immediate. All bits of it are set.
+        let word = expand(0x40 | 1 << 29 | 28 << 13 | 0x1f << 35 | 0xff << 56);
+        assert_eq!(word.bits(90, 89), 3);
         assert_eq!(word.bits(127, 96), 0xffff_ffff);
     }
 }

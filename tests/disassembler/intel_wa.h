@@ -1,0 +1,1 @@
+/* In place of Mesa's workarounds, which its build generates: a disassembler needs none. */

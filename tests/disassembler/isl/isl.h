@@ -1,0 +1,1 @@
+/* In place of Mesa's surface layouts: a disassembler needs none. */
