@@ -156,7 +156,7 @@ mod tests {
     fn lines_are_kept_until_they_are_invalid() {
         let mut memory = Flat::new(1 << 20);
         let mut cache = TexelCache::default();
-        let mut read = |cache: &mut TexelCache, memory: &mut Flat, at| {
+        let read = |cache: &mut TexelCache, memory: &mut Flat, at| {
             let mut bytes = [0; 8];
             cache.read(memory, at, &mut bytes).unwrap();
             u64::from_le_bytes(bytes)

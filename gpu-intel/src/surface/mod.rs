@@ -13,6 +13,7 @@ mod cache;
 mod compressed;
 mod format;
 mod layout;
+mod sampler;
 mod state;
 #[cfg(test)]
 pub(crate) mod test_memory;
@@ -22,6 +23,9 @@ pub use self::cache::{LINE, TexelCache};
 pub use self::format::{Block, Channel, FORMATS, Format, Kind, Packing};
 pub use self::layout::{
     Geometry, Layout, Level, MAX_LEVELS, MAX_LOG2_SAMPLES, Plane, Samples, Shape, Tiling,
+};
+pub use self::sampler::{
+    Colors, Detail, LANES, Lanes, Load, Operation, Request, Sample, Texture, lanes,
 };
 pub use self::state::{
     Auxiliary, Compare, Filter, MipFilter, Reduction, SAMPLER_DWORDS, SURFACE_DWORDS, Sampler,
