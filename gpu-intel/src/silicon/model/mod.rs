@@ -28,6 +28,7 @@ pub mod replay;
 mod stop;
 
 mod blitter;
+pub mod render;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,0 +1,316 @@
+//! Messages to the sampler.
+//!
+//! Each parameter is a dword for each lane, after the header if there is one. Those at the end may be missing: they are
+//! 0 then.
+
+use half::f16;
+
+use super::payload::{Payload, put};
+use super::{Resources, bound_sampler, surface};
+use crate::command::streamer::Fault;
+use crate::eu::{Grf, Message};
+use crate::memory::PpgttMemory;
+use crate::surface::{
+    Colors, Detail, LANES, Lanes, Load, Operation, Request, Sample, Texture, lanes,
+};
+
+/// What a parameter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Parameter {
+    U,
+    V,
+    R,
+    /// The number in a cube array.
+    Array,
+    Bias,
+    Lod,
+    Reference,
+    URight,
+    UDown,
+    VRight,
+    VDown,
+    RRight,
+    RDown,
+    OffsetU,
+    OffsetV,
+    SampleIndex,
+    Mcs,
+    McsHigh,
+}
+
+const PARAMETERS: usize = Parameter::McsHigh as usize + 1;
+
+/// What a message does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    /// The level of detail is computed.
+    Sample,
+    /// It is given, or 0.
+    SampleLevel,
+    SampleGradients,
+    Gather,
+    Load,
+    LoadSample,
+    LevelOfDetail,
+    SurfaceInfo,
+    SampleInfo,
+    Mcs,
+}
+
+struct Kind {
+    code: u32,
+    action: Action,
+    parameters: &'static [Parameter],
+}
+
+macro_rules! messages {
+    ($($code:literal $action:ident [$($parameter:ident)*],)*) => {
+        static KINDS: &[Kind] = &[$(Kind {
+            code: $code,
+            action: Action::$action,
+            parameters: &[$(Parameter::$parameter),*],
+        }),*];
+    };
+}
+
+messages! {
+    0 Sample [U V R Array],
+    1 Sample [Bias U V R Array],
+    2 SampleLevel [Lod U V R Array],
+    3 Sample [Reference U V R Array],
+    4 SampleGradients [U URight UDown V VRight VDown R RRight RDown Array],
+    5 Sample [Reference Bias U V R Array],
+    6 SampleLevel [Reference Lod U V R Array],
+    7 Load [U V Lod R],
+    8 Gather [U V R Array],
+    9 LevelOfDetail [U V R Array],
+    10 SurfaceInfo [Lod],
+    11 SampleInfo [],
+    16 Gather [Reference U V R Array],
+    17 Gather [U V OffsetU OffsetV R],
+    18 Gather [Reference U V OffsetU OffsetV R],
+    20 SampleGradients [Reference U URight UDown V VRight VDown R RRight RDown Array],
+    24 SampleLevel [U V R Array],
+    25 SampleLevel [Reference U V R Array],
+    26 Load [U V R],
+    28 LoadSample [SampleIndex Mcs McsHigh U V R],
+    29 Mcs [U V R],
+    30 LoadSample [SampleIndex Mcs U V R],
+    31 LoadSample [SampleIndex U V R],
+}
+
+/// The parameters of a message. What it doesn't have is 0.
+struct Values {
+    lanes: [Lanes<u32>; PARAMETERS],
+    has: [bool; PARAMETERS],
+}
+
+impl Values {
+    fn read(parameters: &[Parameter], payload: &mut Payload<'_>) -> Self {
+        let mut values = Self { lanes: [[0; LANES]; PARAMETERS], has: [false; PARAMETERS] };
+        for parameter in parameters {
+            let Some(lanes) = payload.optional() else { break };
+            values.lanes[*parameter as usize] = lanes;
+            values.has[*parameter as usize] = true;
+        }
+        values
+    }
+
+    fn has(&self, parameter: Parameter) -> bool {
+        self.has[parameter as usize]
+    }
+
+    fn integers(&self, parameter: Parameter) -> &Lanes<u32> {
+        &self.lanes[parameter as usize]
+    }
+
+    fn floats(&self, parameter: Parameter) -> Lanes {
+        self.integers(parameter).map(f32::from_bits)
+    }
+}
+
+/// What a header says.
+#[derive(Clone, Copy, Default)]
+struct Header {
+    offsets: [i32; 3],
+    disabled: u32,
+    gather: u8,
+    simd4x2: bool,
+    samplers: Option<u32>,
+}
+
+impl Header {
+    fn of(grf: &Grf) -> Self {
+        let [_, _, d2, d3, ..] = *grf;
+        // Signed, of four bits.
+        let offset = |low: u32| (d2 >> low << 28).cast_signed() >> 28;
+        Self {
+            offsets: [offset(8), offset(4), offset(0)],
+            disabled: d2 >> 12 & 0xf,
+            gather: (d2 >> 16 & 3) as u8,
+            simd4x2: d2 >> 22 & 1 != 0,
+            samplers: Some(d3 & !0x1f),
+        }
+    }
+}
+
+pub(super) fn send(
+    resources: &mut Resources,
+    memory: &mut dyn PpgttMemory,
+    message: &Message<'_>,
+    response: &mut [Grf],
+) -> Result<(), Fault> {
+    let descriptor = message.descriptor;
+    let code = descriptor >> 12 & 0x1f;
+    let kind = KINDS
+        .iter()
+        .find(|kind| kind.code == code)
+        .ok_or_else(|| Fault::new("message/sampler", format!("no sampler message {code}")))?;
+    let width = match descriptor >> 17 & 3 {
+        2 => 16,
+        3 => return Err(Fault::new("message/sampler", "SIMD32 samples")),
+        _ => 8,
+    };
+    let (mut payload, header) = Payload::of(message, width)?;
+    let header = header.map(Header::of).unwrap_or_default();
+    if header.simd4x2 && descriptor >> 17 & 3 == 0 {
+        return Err(Fault::new("message/sampler", "SIMD4x2 samples"));
+    }
+    let values = Values::read(kind.parameters, &mut payload);
+
+    let Resources { bases, quads, surfaces, samplers, texels } = resources;
+    let table = header.samplers.unwrap_or(bases.sampler_table);
+    let needs_sampler = matches!(
+        kind.action,
+        Action::Sample
+            | Action::SampleLevel
+            | Action::SampleGradients
+            | Action::Gather
+            | Action::LevelOfDetail
+    );
+    let surface = surface(surfaces, bases, memory, message)?;
+    let bound = if needs_sampler {
+        *bound_sampler(samplers, bases, memory, table.wrapping_add(16 * (descriptor >> 8 & 0xf)))?
+    } else {
+        super::BoundSampler { sampler: crate::surface::Sampler::decode(&[0; 4]), border: [0; 4] }
+    };
+    let active = message.lanes & (u32::MAX >> (32 - width));
+    let mut texture =
+        Texture { surface, sampler: &bound.sampler, border: bound.border, cache: texels, memory };
+    let colors = answer(&mut texture, kind.action, &values, &header, active, *quads)?;
+    respond(response, &colors, &header, active, width, descriptor, surface.format.is_integer());
+    Ok(())
+}
+
+fn answer(
+    texture: &mut Texture<'_>,
+    action: Action,
+    values: &Values,
+    header: &Header,
+    active: u32,
+    quads: bool,
+) -> Result<Colors, Fault> {
+    use Parameter as P;
+    let all = |color: [u32; 4]| color.map(|channel| [channel; LANES]);
+    match action {
+        Action::SurfaceInfo => {
+            let mut colors = [[0; LANES]; 4];
+            for lane in lanes(active) {
+                let info = texture.info(values.integers(P::Lod)[lane]);
+                for (to, from) in colors.iter_mut().zip(info) {
+                    to[lane] = from;
+                }
+            }
+            return Ok(colors);
+        }
+        Action::SampleInfo => return Ok(all([1 << texture.surface.log2_samples, 0, 0, 0])),
+        Action::Mcs => {
+            let [low, high] = texture.compression();
+            return Ok(all([low, high, 0, 0]));
+        }
+        Action::Load | Action::LoadSample => {
+            let sample = (action == Action::LoadSample).then(|| Sample {
+                number: values.integers(P::SampleIndex),
+                compression: values
+                    .has(P::Mcs)
+                    .then(|| [values.integers(P::Mcs), values.integers(P::McsHigh)]),
+            });
+            return texture.load(&Load {
+                lanes: active,
+                texel: [values.integers(P::U), values.integers(P::V), values.integers(P::R)],
+                level: values.integers(P::Lod),
+                sample,
+                offsets: header.offsets,
+            });
+        }
+        _ => {}
+    }
+    let [u, v, r, array] = [P::U, P::V, P::R, P::Array].map(|p| values.floats(p));
+    let reference = values.floats(P::Reference);
+    let (bias, lod) = (values.floats(P::Bias), values.floats(P::Lod));
+    let steps = [P::URight, P::VRight, P::RRight, P::UDown, P::VDown, P::RDown];
+    let [u_right, v_right, r_right, u_down, v_down, r_down] = steps.map(|p| values.floats(p));
+    let detail = match action {
+        Action::SampleGradients => {
+            Detail::Gradients([&u_right, &v_right, &r_right], [&u_down, &v_down, &r_down])
+        }
+        Action::SampleLevel => Detail::Given(&lod),
+        _ if quads => Detail::Quads(&bias),
+        _ => Detail::Given(&bias),
+    };
+    let mut offsets = header.offsets.map(|offset| [offset; LANES]);
+    if values.has(P::OffsetU) {
+        // Signed, of six bits.
+        let signed = |p| values.integers(p).map(|offset| (offset << 26).cast_signed() >> 26);
+        offsets = [signed(P::OffsetU), signed(P::OffsetV), [0; LANES]];
+    }
+    let gather = action == Action::Gather;
+    let request = Request {
+        operation: if gather { Operation::Gather(header.gather) } else { Operation::Sample },
+        lanes: active,
+        coordinates: [&u, &v, &r, &array],
+        detail,
+        reference: values.has(P::Reference).then_some(&reference),
+        offsets: offsets.each_ref(),
+    };
+    if action == Action::LevelOfDetail {
+        let [clamped, computed] = texture.level_of_detail(&request);
+        let bits = |lanes: Lanes| lanes.map(f32::to_bits);
+        return Ok([bits(clamped), bits(computed), [0; LANES], [0; LANES]]);
+    }
+    texture.sample(&request)
+}
+
+/// Puts colours in the registers that are asked for, one channel after the other.
+fn respond(
+    response: &mut [Grf],
+    colors: &Colors,
+    header: &Header,
+    active: u32,
+    width: usize,
+    descriptor: u32,
+    integers: bool,
+) {
+    let channels = (0..4).filter(|channel| header.disabled >> channel & 1 == 0);
+    let halves = descriptor >> 30 & 1 != 0;
+    for (component, channel) in channels.enumerate() {
+        if !halves {
+            for lane in lanes(active) {
+                put(response, width, component, lane, colors[channel][lane]);
+            }
+            continue;
+        }
+        // A register holds one channel of 16 lanes.
+        let Some(grf) = response.get_mut(component) else { return };
+        for lane in lanes(active) {
+            let value = colors[channel][lane];
+            let value = if integers {
+                value & 0xffff
+            } else {
+                u32::from(f16::from_f32(f32::from_bits(value)).to_bits())
+            };
+            let (dword, shift) = (&mut grf[lane / 2], 16 * (lane as u32 % 2));
+            *dword = *dword & !(0xffff << shift) | value << shift;
+        }
+    }
+}
