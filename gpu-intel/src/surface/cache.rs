@@ -22,8 +22,8 @@ pub(super) type Decoded = [[u32; 4]; 16];
 /// Lines of memory and decompressed blocks, each at the one place where its address puts it.
 #[derive(Debug)]
 pub struct TexelCache {
-    numbers: Box<[u64]>,
-    lines: Box<[[u8; LINE]]>,
+    numbers: Box<[u64; LINES]>,
+    lines: Box<[[u8; LINE]; LINES]>,
     block_keys: Box<[(u64, u16)]>,
     blocks: Box<[Decoded]>,
 }
@@ -31,8 +31,8 @@ pub struct TexelCache {
 impl Default for TexelCache {
     fn default() -> Self {
         Self {
-            numbers: vec![INVALID; LINES].into(),
-            lines: vec![[0; LINE]; LINES].into(),
+            numbers: Box::new([INVALID; LINES]),
+            lines: Box::new([[0; LINE]; LINES]),
             block_keys: vec![(INVALID, 0); BLOCKS].into(),
             blocks: vec![[[0; 4]; 16]; BLOCKS].into(),
         }
@@ -120,6 +120,22 @@ impl TexelCache {
         let texel = texel.get_mut(..bytes).unwrap_or_default();
         self.read(memory, at, texel)?;
         Ok(format.decode(texel))
+    }
+
+    /// Four bytes, wherever lines end.
+    #[inline]
+    pub(super) fn four_bytes(
+        &mut self,
+        memory: &mut dyn PpgttMemory,
+        at: u64,
+    ) -> Result<u32, Fault> {
+        let (line, from) = self.line(memory, at)?;
+        if let Some(&[a, b, c, d]) = line.get(from..from + 4) {
+            return Ok(u32::from_le_bytes([a, b, c, d]));
+        }
+        let mut bytes = [0; 4];
+        self.read(memory, at, &mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
     }
 
     /// The texels of the block at `at`.

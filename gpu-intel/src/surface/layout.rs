@@ -423,6 +423,24 @@ impl Plane {
         self.base.wrapping_add(self.tiling.row(y, self.pitch))
     }
 
+    /// [`Self::column`] of many.
+    #[must_use]
+    #[inline]
+    pub fn columns<const N: usize>(&self, x: &[u32; N]) -> [u64; N] {
+        // One loop for the tiling that most have.
+        if self.tiling == Tiling::Y {
+            return x.map(|x| Tiling::Y.column(self.byte(x)));
+        }
+        x.map(|x| self.column(x))
+    }
+
+    /// [`Self::row`] of many.
+    #[must_use]
+    #[inline]
+    pub fn rows<const N: usize>(&self, y: &[u32; N]) -> [u64; N] {
+        y.map(|y| self.row(y))
+    }
+
     /// The address of an element.
     #[must_use]
     #[inline]

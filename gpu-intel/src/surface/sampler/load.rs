@@ -56,11 +56,11 @@ impl Texture<'_> {
             } else {
                 self.texel_at([u, v, r], load.level[lane], sample)?
             };
-            for (to, from) in colors.iter_mut().zip(self.selected(texel.unwrap_or_default())) {
+            for (to, from) in colors.iter_mut().zip(texel.unwrap_or_default()) {
                 to[lane] = from;
             }
         }
-        Ok(colors)
+        Ok(self.selected(&colors))
     }
 
     fn element(&mut self, number: u32) -> Result<Option<[u32; 4]>, Fault> {

@@ -13,9 +13,10 @@
 mod axis;
 mod cube;
 mod load;
+mod planes;
 
 use super::cache::TexelCache;
-use super::format::{Common, Packing};
+use super::format::Packing;
 use super::layout::Plane;
 use super::state::{
     Auxiliary, Filter, MipFilter, Reduction, Sampler, Select, Surface, SurfaceKind, Wrap,
@@ -72,7 +73,7 @@ pub struct Request<'a> {
     /// What depth is compared with.
     pub reference: Option<&'a Lanes>,
     /// Added to the texels' numbers on each axis, for each lane.
-    pub offsets: [&'a Lanes<i32>; 3],
+    pub offsets: Option<[&'a Lanes<i32>; 3]>,
 }
 
 /// A surface, and how to sample it.
@@ -151,22 +152,22 @@ impl Texture<'_> {
         for detail in &mut details {
             *detail = self.clamped(*detail);
         }
-        let identity = self.surface.select == [0, 1, 2, 3].map(Select::Channel);
+        if !gather && let Some(colors) = self.sample_planes(request, &details)? {
+            return Ok(self.selected(&colors));
+        }
         let mut slice = self.slice(0, 0);
         for lane in lanes(request.lanes) {
             let point = self.point(request, lane);
             let color = match request.operation {
                 Operation::Gather(channel) => self.gather(&point, channel, &mut slice)?,
-                Operation::Sample => {
-                    let color = self.filtered(&point, details[lane], &mut slice)?;
-                    if identity { color } else { self.selected(color) }
-                }
+                Operation::Sample => self.filtered(&point, details[lane], &mut slice)?,
             };
             for (to, from) in colors.iter_mut().zip(color) {
                 to[lane] = from;
             }
         }
-        Ok(colors)
+        // What was gathered is of one channel, which is chosen already.
+        Ok(if gather { colors } else { self.selected(&colors) })
     }
 
     /// The level of detail that sampling would use, clamped and as it was computed.
@@ -274,30 +275,32 @@ impl Texture<'_> {
         0.5 * squared(right).max(squared(down)).log2()
     }
 
+    /// The layer of `count` that a coordinate means.
+    fn layer(&self, number: f32, count: u32) -> u32 {
+        if !self.surface.array {
+            return 0;
+        }
+        // No number is 0.
+        (number.round_ties_even().max(0.0) as u32).min(count.saturating_sub(1))
+    }
+
     fn point(&self, request: &Request<'_>, lane: usize) -> Point {
         let [u, v, r, a] = request.coordinates.map(|lanes| lanes[lane]);
-        let layer = |number: f32, count: u32| {
-            if !self.surface.array {
-                return 0;
-            }
-            // No number is 0.
-            (number.round_ties_even().max(0.0) as u32).min(count.saturating_sub(1))
-        };
         let depth = self.surface.depth;
         let (at, layer) = match self.surface.kind {
-            SurfaceKind::Line => ([u, 0.0, 0.0], layer(v, depth)),
+            SurfaceKind::Line => ([u, 0.0, 0.0], self.layer(v, depth)),
             SurfaceKind::Volume => ([u, v, r], 0),
             SurfaceKind::Cube => {
                 let face = cube::face([u, v, r]);
                 let [s, t] = cube::project([u, v, r], face);
-                ([s, t, 0.0], 6 * layer(a, depth / 6) + face)
+                ([s, t, 0.0], 6 * self.layer(a, depth / 6) + face)
             }
-            _ => ([u, v, 0.0], layer(r, depth)),
+            _ => ([u, v, 0.0], self.layer(r, depth)),
         };
         Point {
             at,
             layer,
-            offsets: request.offsets.map(|lanes| lanes[lane]),
+            offsets: request.offsets.map_or([0; 3], |offsets| offsets.map(|lanes| lanes[lane])),
             reference: request.reference.map(|lanes| lanes[lane]),
         }
     }
@@ -328,7 +331,7 @@ impl Texture<'_> {
             let level = self.nearest_level(detail);
             self.switch(slice, level, point.layer);
             let [x, y, z] = self.pairs(point, slice, false);
-            return self.raw_texel(point, slice, [x, y, z].map(|pair| pair.texels[0]));
+            return self.raw_texel(slice, [x, y, z].map(|pair| pair.texels[0]));
         }
         let linear = filter != Filter::Nearest;
         if sampler.mip != MipFilter::Linear || detail <= 0.0 {
@@ -372,9 +375,6 @@ impl Texture<'_> {
             return self.at_cube_level(point, slice);
         }
         let [x, y, z] = self.pairs(point, slice, linear);
-        if let Some(color) = self.common(point, slice, &x, &y)? {
-            return Ok(color);
-        }
         let reduction = self.sampler.reduction;
         let mut planes = [[0.0; 4]; 2];
         let last = usize::from(z.second > 0.0);
@@ -393,64 +393,6 @@ impl Texture<'_> {
         Ok(if last == 0 { planes[0] } else { mix(planes[0], planes[1], z.second, reduction) })
     }
 
-    /// What most surfaces are: a plane of four bytes a texel, without borders.
-    #[inline]
-    fn common(
-        &mut self,
-        point: &Point,
-        slice: &Slice,
-        x: &Pair,
-        y: &Pair,
-    ) -> Result<Option<[f32; 4]>, Fault> {
-        let Common::Unorm8x4 { blue_first, srgb, alpha } = self.surface.format.common else {
-            return Ok(None);
-        };
-        let ([Some(x0), Some(x1)], [Some(y0), Some(y1)]) = (x.texels, y.texels) else {
-            return Ok(None);
-        };
-        if self.surface.kind == SurfaceKind::Volume
-            || point.reference.is_some()
-            || self.sampler.reduction != Reduction::Mean
-        {
-            return Ok(None);
-        }
-        let plane = &slice.plane;
-        let (top, bottom) = (plane.row(y0), plane.row(y1));
-        let (left, right) = (plane.column(x0), plane.column(x1));
-        let mut get = |at: u64| -> Result<[u8; 4], Fault> {
-            let (line, from) = self.cache.line(self.memory, at)?;
-            // A texel of four bytes may lie across lines where a base is odd.
-            match line.get(from..from + 4) {
-                Some(&[a, b, c, d]) => Ok([a, b, c, d]),
-                _ => {
-                    let mut texel = [0; 4];
-                    self.cache.read(self.memory, at, &mut texel)?;
-                    Ok(texel)
-                }
-            }
-        };
-        let first = get(top.wrapping_add(left))?;
-        let texels = if x.second == 0.0 && y.second == 0.0 {
-            [first; 4]
-        } else {
-            [
-                first,
-                get(top.wrapping_add(right))?,
-                get(bottom.wrapping_add(left))?,
-                get(bottom.wrapping_add(right))?,
-            ]
-        };
-        let [mut r, g, mut b, a] = if srgb {
-            blend(texels.map(srgb_texel), x.second, y.second)
-        } else {
-            blend(texels.map(|texel| texel.map(f32::from)), x.second, y.second).map(|c| c / 255.0)
-        };
-        if blue_first {
-            (r, b) = (b, r);
-        }
-        Ok(Some([r, g, b, if alpha { a } else { 1.0 }]))
-    }
-
     /// The colour of a texel, compared if it is to be.
     fn texel(
         &mut self,
@@ -458,12 +400,14 @@ impl Texture<'_> {
         slice: &Slice,
         at: [Option<u32>; 3],
     ) -> Result<[f32; 4], Fault> {
-        let texel = floats(self.raw_texel(point, slice, at)?);
-        Ok(self.compared(point, texel))
+        let texel = floats(self.raw_texel(slice, at)?);
+        Ok(self.compared(point.reference, texel))
     }
 
-    fn compared(&self, point: &Point, texel: [f32; 4]) -> [f32; 4] {
-        let Some(reference) = point.reference else { return texel };
+    /// Whether depth passes, if it is to be compared; else the texel.
+    #[inline]
+    fn compared(&self, reference: Option<f32>, texel: [f32; 4]) -> [f32; 4] {
+        let Some(reference) = reference else { return texel };
         let reference =
             if self.surface.format.is_unorm() { reference.clamp(0.0, 1.0) } else { reference };
         let passed = !self.sampler.compare.holds(texel[0], reference);
@@ -471,12 +415,7 @@ impl Texture<'_> {
         [result; 4]
     }
 
-    fn raw_texel(
-        &mut self,
-        _point: &Point,
-        slice: &Slice,
-        at: [Option<u32>; 3],
-    ) -> Result<[u32; 4], Fault> {
+    fn raw_texel(&mut self, slice: &Slice, at: [Option<u32>; 3]) -> Result<[u32; 4], Fault> {
         let [Some(x), Some(y), Some(z)] = at else { return Ok(self.border_texel()) };
         if self.surface.kind == SurfaceKind::Volume {
             let level = self.surface.first_level + slice.key.0;
@@ -492,8 +431,7 @@ impl Texture<'_> {
         if format.packing != Packing::Channels {
             return self.border;
         }
-        let one = if format.is_integer() { 1 } else { 1.0_f32.to_bits() };
-        let mut color = [0, 0, 0, one];
+        let mut color = [0, 0, 0, self.one()];
         for ((to, from), channel) in color.iter_mut().zip(self.border).zip(&format.channels) {
             if channel.is_some() {
                 *to = from;
@@ -545,7 +483,7 @@ impl Texture<'_> {
             let layer = point.layer - point.layer % 6 + face;
             let there = self.slice(slice.key.0, layer);
             let texel = floats(self.fetch(&there.plane, x, y)?);
-            Ok(self.compared(point, texel))
+            Ok(self.compared(point.reference, texel))
         };
         if outside(x) && outside(y) {
             // Three faces meet at a corner: the fourth texel is their mean.
@@ -581,29 +519,32 @@ impl Texture<'_> {
             }
             let [[x0, x1], [y0, y1]] = pairs;
             for (texel, (x, y)) in texels.iter_mut().zip([(x0, y1), (x1, y1), (x1, y0), (x0, y0)]) {
-                let raw = self.raw_texel(point, &slice, [x, y, Some(0)])?;
+                let raw = self.raw_texel(&slice, [x, y, Some(0)])?;
                 *texel = match point.reference {
-                    Some(_) => bits(self.compared(point, floats(raw))),
+                    Some(_) => bits(self.compared(point.reference, floats(raw))),
                     None => raw,
                 };
             }
         }
         let select = self.surface.select[usize::from(channel & 3)];
-        Ok(texels.map(|texel| self.chosen(texel, select)))
-    }
-
-    fn chosen(&self, color: [u32; 4], select: Select) -> u32 {
-        match select {
+        Ok(texels.map(|texel| match select {
             Select::Zero => 0,
-            Select::One if self.surface.format.is_integer() => 1,
-            Select::One => 1.0_f32.to_bits(),
-            Select::Channel(channel) => color[usize::from(channel & 3)],
-        }
+            Select::One => self.one(),
+            Select::Channel(channel) => texel[usize::from(channel & 3)],
+        }))
     }
 
-    /// A texel's colour as shaders get it.
-    fn selected(&self, color: [u32; 4]) -> [u32; 4] {
-        self.surface.select.map(|select| self.chosen(color, select))
+    fn one(&self) -> u32 {
+        if self.surface.format.is_integer() { 1 } else { 1.0_f32.to_bits() }
+    }
+
+    /// Colours as shaders get them.
+    fn selected(&self, colors: &Colors) -> Colors {
+        self.surface.select.map(|select| match select {
+            Select::Zero => [0; LANES],
+            Select::One => [self.one(); LANES],
+            Select::Channel(channel) => colors[usize::from(channel & 3)],
+        })
     }
 }
 

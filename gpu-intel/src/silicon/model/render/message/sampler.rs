@@ -259,10 +259,12 @@ fn answer(
         _ => Detail::Given(&bias),
     };
     let mut offsets = header.offsets.map(|offset| [offset; LANES]);
+    let mut has_offsets = header.offsets != [0; 3];
     if values.has(P::OffsetU) {
         // Signed, of six bits.
         let signed = |p| values.integers(p).map(|offset| (offset << 26).cast_signed() >> 26);
         offsets = [signed(P::OffsetU), signed(P::OffsetV), [0; LANES]];
+        has_offsets = true;
     }
     let gather = action == Action::Gather;
     let request = Request {
@@ -271,7 +273,7 @@ fn answer(
         coordinates: [&u, &v, &r, &array],
         detail,
         reference: values.has(P::Reference).then_some(&reference),
-        offsets: offsets.each_ref(),
+        offsets: has_offsets.then_some(offsets.each_ref()),
     };
     if action == Action::LevelOfDetail {
         let [clamped, computed] = texture.level_of_detail(&request);
