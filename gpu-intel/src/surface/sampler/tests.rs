@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::surface::state::{SAMPLER_DWORDS, SURFACE_DWORDS};
 use crate::surface::test_memory::Flat;
@@ -339,4 +341,47 @@ fn blocks_are_sampled_as_texels() {
     assert_eq!(rig.at([5.5 / 8.0, 7.5 / 8.0, 0.0, 0.0], 0.0), [0.0, 0.0, 1.0, 1.0]);
     let bc = Format::of(390).unwrap();
     assert_eq!((bc.block(), rig.surface.layout.geometry().tiling), (4, Tiling::Linear));
+}
+
+proptest! {
+    #[test]
+    fn lanes_together_get_what_each_would_alone(
+        u in prop::array::uniform16(-3.0_f32..3.0),
+        v in prop::array::uniform16(-3.0_f32..3.0),
+        layer in prop::array::uniform16(-1.0_f32..4.0),
+        detail in prop::array::uniform16(-1.0_f32..5.0),
+        size in (1_u32..20, 1_u32..20),
+        wraps in (prop::sample::select(vec![0_u32, 1, 2, 5]), prop::sample::select(vec![0_u32, 1, 2, 5])),
+        mip in prop::sample::select(vec![0_u32, 1, 3]),
+        filters in (0_u32..2, 0_u32..2),
+        format in prop::sample::select(vec![FLOATS, 199, 193, 233, 320]),
+        base in prop::sample::select(vec![0, 2]),
+        compared in any::<bool>(),
+    ) {
+        let mut state = state(1, format, Y, [size.0, size.1, 3], 1024);
+        state[1] = 16;
+        state[5] = 4;
+        state[8] += base;
+        let sampler = [mip << 20 | filters.0 << 17 | filters.1 << 14, 0xd00 << 8 | 2 << 1, 0, wraps.0 << 6 | wraps.1 << 3];
+        let mut rig = Rig::new(&state, sampler);
+        rig.fill();
+        let coordinates = [u, v, layer, ZERO];
+        let reference = [0.3; LANES];
+        let none = [0; LANES];
+        let together = Request { lanes: 0xfffb, reference: compared.then_some(&reference), ..given(&coordinates, &detail) };
+        let alone = Request { offsets: Some([&none; 3]), ..together };
+        let [together, alone] = [together, alone].map(|request| rig.texture().sample(&request).unwrap());
+        for lane in lanes(0xfffb) {
+            let [together, alone] = [&together, &alone].map(|colors| floats(colors.each_ref().map(|lanes| lanes[lane])));
+            // Where a coordinate lies between 256ths, or texels, the two may round differently.
+            let near = |at: f32, size: u32| {
+                [0, 1, 2, 3, 4].iter().any(|level| {
+                    let fixed = at * (size >> level).max(1) as f32 * 256.0 + 0.5;
+                    (fixed - fixed.round()).abs() < 0.02
+                })
+            };
+            let differs = near(u[lane], size.0) || near(v[lane], size.1);
+            prop_assert!(close(together, alone) || differs, "{lane}: {together:?} {alone:?}");
+        }
+    }
 }
