@@ -427,18 +427,37 @@ impl Plane {
     #[must_use]
     #[inline]
     pub fn columns<const N: usize>(&self, x: &[u32; N]) -> [u64; N] {
-        // One loop for the tiling that most have.
-        if self.tiling == Tiling::Y {
-            return x.map(|x| Tiling::Y.column(self.byte(x)));
+        let mut columns = [0; N];
+        // A loop of its own for the tiling that most have.
+        if self.tiling == Tiling::Y && self.spread.0 == 0 {
+            for (column, x) in columns.iter_mut().zip(x) {
+                let byte = x.wrapping_add(self.origin.0).wrapping_mul(self.bytes);
+                *column = Tiling::Y.column(byte);
+            }
+            return columns;
         }
-        x.map(|x| self.column(x))
+        for (column, x) in columns.iter_mut().zip(x) {
+            *column = self.column(*x);
+        }
+        columns
     }
 
     /// [`Self::row`] of many.
     #[must_use]
     #[inline]
     pub fn rows<const N: usize>(&self, y: &[u32; N]) -> [u64; N] {
-        y.map(|y| self.row(y))
+        let mut rows = [0; N];
+        if self.tiling == Tiling::Y && self.spread.1 == 0 {
+            for (row, y) in rows.iter_mut().zip(y) {
+                let y = y.wrapping_add(self.origin.1);
+                *row = self.base.wrapping_add(Tiling::Y.row(y, self.pitch));
+            }
+            return rows;
+        }
+        for (row, y) in rows.iter_mut().zip(y) {
+            *row = self.row(*y);
+        }
+        rows
     }
 
     /// The address of an element.

@@ -60,7 +60,8 @@ impl Texture<'_> {
                 to[lane] = from;
             }
         }
-        Ok(self.selected(&colors))
+        self.select(&mut colors);
+        Ok(colors)
     }
 
     fn element(&mut self, number: u32) -> Result<Option<[u32; 4]>, Fault> {

@@ -106,6 +106,19 @@ pub fn lanes(mask: u32) -> impl Iterator<Item = usize> {
     })
 }
 
+/// What `make` makes of each: as `map`, but for the compiler to make vectors of.
+#[inline(always)]
+pub(super) fn each<T: Copy, U: Copy + Default, const N: usize>(
+    from: &[T; N],
+    make: impl Fn(T) -> U,
+) -> [U; N] {
+    let mut to = [U::default(); N];
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = make(*from);
+    }
+    to
+}
+
 /// One lane's coordinates, in terms of its surface.
 #[derive(Clone, Copy, Debug)]
 struct Point {
@@ -152,8 +165,9 @@ impl Texture<'_> {
         for detail in &mut details {
             *detail = self.clamped(*detail);
         }
-        if !gather && let Some(colors) = self.sample_planes(request, &details)? {
-            return Ok(self.selected(&colors));
+        if !gather && self.sample_planes(request, &details, &mut colors)? {
+            self.select(&mut colors);
+            return Ok(colors);
         }
         let mut slice = self.slice(0, 0);
         for lane in lanes(request.lanes) {
@@ -167,7 +181,10 @@ impl Texture<'_> {
             }
         }
         // What was gathered is of one channel, which is chosen already.
-        Ok(if gather { colors } else { self.selected(&colors) })
+        if !gather {
+            self.select(&mut colors);
+        }
+        Ok(colors)
     }
 
     /// The level of detail that sampling would use, clamped and as it was computed.
@@ -538,13 +555,17 @@ impl Texture<'_> {
         if self.surface.format.is_integer() { 1 } else { 1.0_f32.to_bits() }
     }
 
-    /// Colours as shaders get them.
-    fn selected(&self, colors: &Colors) -> Colors {
-        self.surface.select.map(|select| match select {
-            Select::Zero => [0; LANES],
-            Select::One => [self.one(); LANES],
-            Select::Channel(channel) => colors[usize::from(channel & 3)],
-        })
+    /// Makes texels' colours what shaders get.
+    fn select(&self, colors: &mut Colors) {
+        let all = *colors;
+        for (to, (number, select)) in colors.iter_mut().zip((0..).zip(self.surface.select)) {
+            match select {
+                Select::Zero => *to = [0; LANES],
+                Select::One => *to = [self.one(); LANES],
+                Select::Channel(channel) if channel == number => {}
+                Select::Channel(channel) => *to = all[usize::from(channel & 3)],
+            }
+        }
     }
 }
 

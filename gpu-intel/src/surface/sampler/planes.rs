@@ -1,7 +1,7 @@
 //! What is sampled most: planes, with wraps that end at an edge or begin again. All lanes take each step together, so
 //! that the compiler can make vectors of them; only texels are fetched one by one.
 
-use super::{Colors, LANES, Lanes, Request, Texture, axis, lanes, srgb_texel};
+use super::{Colors, LANES, Lanes, Request, Texture, axis, each, lanes, srgb_texel};
 use crate::command::streamer::Fault;
 use crate::surface::cache::LINE;
 use crate::surface::format::Common;
@@ -12,8 +12,8 @@ use crate::surface::texel::floats;
 /// What lanes have in common that take the same way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Way {
-    level: u32,
-    layer: u32,
+    layer: u16,
+    level: u8,
     linear: bool,
 }
 
@@ -31,12 +31,13 @@ fn ends_or_repeats(wrap: Wrap) -> bool {
 }
 
 impl Texture<'_> {
-    /// Samples, if this is the way to do it.
+    /// Samples, if this is the way to do it; otherwise answers no.
     pub(super) fn sample_planes(
         &mut self,
         request: &Request<'_>,
         details: &Lanes,
-    ) -> Result<Option<Colors>, Fault> {
+        colors: &mut Colors,
+    ) -> Result<bool, Fault> {
         let [wrap_u, wrap_v, _] = self.sampler.wrap;
         let unusual = self.surface.kind != SurfaceKind::Plane
             || self.surface.format.is_integer()
@@ -46,51 +47,50 @@ impl Texture<'_> {
             || !ends_or_repeats(wrap_u)
             || !ends_or_repeats(wrap_v);
         if unusual {
-            return Ok(None);
+            return Ok(false);
+        }
+        let all = request.lanes & 0xffff;
+        let mut channels = [[0.0; LANES]; 4];
+        if self.is_flat() && !self.surface.array {
+            let linear = self.sampler.magnify != Filter::Nearest;
+            self.at_way(request, Way { linear, ..Way::default() }, all, &mut channels)?;
+            for (to, from) in colors.iter_mut().zip(&channels) {
+                *to = each(from, f32::to_bits);
+            }
+            return Ok(true);
         }
         let (ways, weights) = self.ways(request, details);
-        let mut channels = [[0.0; LANES]; 4];
-        let mut rest = request.lanes & 0xffff;
+        let mut further = [[0.0; LANES]; 4];
+        let mut rest = all;
         while rest != 0 {
-            let way = ways[rest.trailing_zeros() as usize];
-            let group = lanes(rest)
-                .filter(|lane| ways[*lane] == way)
-                .fold(0, |group, lane| group | 1 << lane);
+            let way = ways[rest.trailing_zeros() as usize % LANES];
+            let those = |mask: u32, condition: &dyn Fn(usize) -> bool| {
+                lanes(mask).filter(|lane| condition(*lane)).fold(0, |mask, lane| mask | 1 << lane)
+            };
+            let group = those(rest, &|lane| ways[lane] == way);
             rest &= !group;
-            let mut these = self.at_way(request, way, group)?;
-            let between = lanes(group)
-                .filter(|lane| weights[*lane] > 0.0)
-                .fold(0, |between, lane| between | 1 << lane);
+            self.at_way(request, way, group, &mut channels)?;
+            let between = those(group, &|lane| weights[lane] > 0.0);
             if between != 0 {
-                let further = Way { level: way.level + 1, ..way };
-                let further = self.at_way(request, further, between)?;
-                for (near, far) in these.iter_mut().zip(&further) {
+                let next = Way { level: way.level + 1, ..way };
+                self.at_way(request, next, between, &mut further)?;
+                for (near, far) in channels.iter_mut().zip(&further) {
                     for lane in lanes(between) {
                         near[lane] += (far[lane] - near[lane]) * weights[lane];
                     }
                 }
             }
-            if group == request.lanes & 0xffff {
-                channels = these;
-            } else {
-                for (to, from) in channels.iter_mut().zip(&these) {
-                    for lane in lanes(group) {
-                        to[lane] = from[lane];
-                    }
-                }
+            for (to, from) in colors.iter_mut().zip(&channels) {
+                lanes(group).for_each(|lane| to[lane] = from[lane].to_bits());
             }
         }
-        Ok(Some(channels.map(|channel| channel.map(f32::to_bits))))
+        Ok(true)
     }
 
     /// Levels, layers and filters of all lanes, and how much the next level counts.
     fn ways(&self, request: &Request<'_>, details: &Lanes) -> ([Way; LANES], Lanes) {
         let sampler = self.sampler;
         let mut weights = [0.0; LANES];
-        if self.is_flat() && !self.surface.array {
-            let linear = sampler.magnify != Filter::Nearest;
-            return ([Way { linear, ..Way::default() }; LANES], weights);
-        }
         let mut ways = [Way::default(); LANES];
         let last = (self.surface.levels - 1) as f32;
         for lane in lanes(request.lanes) {
@@ -104,14 +104,22 @@ impl Texture<'_> {
             } else {
                 self.nearest_level(detail)
             };
+            // Neither has more than a few bits in a surface's state.
+            let (layer, level) = (layer as u16, level as u8);
             ways[lane] = Way { level, layer, linear: filter != Filter::Nearest };
         }
         (ways, weights)
     }
 
     /// The colours of some lanes; what others get means nothing.
-    fn at_way(&mut self, request: &Request<'_>, way: Way, group: u32) -> Result<Channels, Fault> {
-        let slice = self.slice(way.level, way.layer);
+    fn at_way(
+        &mut self,
+        request: &Request<'_>,
+        way: Way,
+        group: u32,
+        channels: &mut Channels,
+    ) -> Result<(), Fault> {
+        let slice = self.slice(way.level.into(), way.layer.into());
         let [width, height, _] = slice.size;
         let [wrap_u, wrap_v, _] = self.sampler.wrap;
         let [u, v, ..] = request.coordinates;
@@ -120,21 +128,21 @@ impl Texture<'_> {
         if let (Common::Unorm8x4 { blue_first, srgb, alpha }, None) =
             (self.surface.format.common, request.reference)
         {
-            let texels = self.texels_of_four_bytes(&slice.plane, &x, &y, way.linear, group)?;
-            let mut channels = if srgb {
-                blend_srgb(&texels, &x.weight, &y.weight)
+            let mut texels = [[0; LANES]; 4];
+            self.texels_of_four_bytes(&slice.plane, &x, &y, way.linear, group, &mut texels)?;
+            if srgb {
+                blend_srgb(&texels, &x.weight, &y.weight, channels);
             } else {
-                blend_bytes(&texels, &x.weight, &y.weight)
-            };
+                blend_bytes(&texels, &x.weight, &y.weight, channels);
+            }
             if blue_first {
                 channels.swap(0, 2);
             }
             if !alpha {
                 channels[3] = [1.0; LANES];
             }
-            return Ok(channels);
+            return Ok(());
         }
-        let mut channels = [[0.0; LANES]; 4];
         for lane in lanes(group) {
             let reference = request.reference.map(|lanes| lanes[lane]);
             let mut get = |x: u32, y: u32| -> Result<[f32; 4], Fault> {
@@ -155,7 +163,7 @@ impl Texture<'_> {
                 to[lane] = from;
             }
         }
-        Ok(channels)
+        Ok(())
     }
 
     /// Top left, top right, bottom left and bottom right of each lane.
@@ -166,26 +174,28 @@ impl Texture<'_> {
         y: &Pairs,
         linear: bool,
         group: u32,
-    ) -> Result<[Lanes<u32>; 4], Fault> {
-        let mut texels = [[0; LANES]; 4];
+        texels: &mut [Lanes<u32>; 4],
+    ) -> Result<(), Fault> {
         let (left, top) = (plane.columns(&x.first), plane.rows(&y.first));
         if !linear {
             for lane in lanes(group) {
                 let at = top[lane].wrapping_add(left[lane]);
                 let texel = self.cache.four_bytes(self.memory, at)?;
-                for corner in &mut texels {
+                for corner in texels.iter_mut() {
                     corner[lane] = texel;
                 }
             }
-            return Ok(texels);
+            return Ok(());
         }
         let (right, bottom) = (plane.columns(&x.second), plane.rows(&y.second));
         for lane in lanes(group) {
             let (left, right) = (left[lane], right[lane]);
             let (top, bottom) = (top[lane], bottom[lane]);
-            let corners = [(top, left), (top, right), (bottom, left), (bottom, right)]
-                .map(|(row, column)| row.wrapping_add(column));
-            let [first, second, third, fourth] = corners;
+            let first = top.wrapping_add(left);
+            let second = top.wrapping_add(right);
+            let third = bottom.wrapping_add(left);
+            let fourth = bottom.wrapping_add(right);
+            let corners = [first, second, third, fourth];
             let apart = (first ^ second) | (first ^ third) | (first ^ fourth);
             // Mostly all are in one line, unless bases are odd.
             if apart < LINE as u64 && (first | apart) & 3 == 0 {
@@ -200,41 +210,64 @@ impl Texture<'_> {
                 }
             }
         }
-        Ok(texels)
+        Ok(())
     }
 }
 
+/// Added to a number of less than 22 bits, it leaves no bits behind the point, and the number in the lowest bits.
+const NO_FRACTION: f32 = 1.5 * (1 << 23) as f32;
+
+/// The nearest integer, without an instruction of its own.
+#[inline(always)]
+fn nearest(number: f32) -> (i32, f32) {
+    let shifted = number + NO_FRACTION;
+    let integer = shifted.to_bits().wrapping_sub(NO_FRACTION.to_bits());
+    (integer.cast_signed(), shifted - NO_FRACTION)
+}
+
+#[inline(always)]
+fn floor(number: f32) -> (i32, f32) {
+    let (integer, rounded) = nearest(number);
+    let above = rounded > number;
+    (integer.wrapping_sub(i32::from(above)), rounded - if above { 1.0 } else { 0.0 })
+}
+
 /// Where the coordinates of all lanes lie on an axis of `size`.
-#[inline]
+#[inline(always)]
 fn pairs(coordinates: &Lanes, size: u32, wrap: Wrap, linear: bool) -> Pairs {
-    let floor = |number: f32| axis::floor(number) as f32;
     let within = match wrap {
-        Wrap::Repeat => coordinates.map(|at| at - floor(at)),
-        Wrap::Mirror => coordinates.map(|at| 1.0 - (at - 2.0 * floor(at * 0.5) - 1.0).abs()),
-        Wrap::MirrorOnce => coordinates.map(f32::abs),
+        Wrap::Repeat => each(coordinates, |at| at - floor(at).1),
+        Wrap::Mirror => each(coordinates, |at| 1.0 - (at - 2.0 * floor(at * 0.5).1 - 1.0).abs()),
+        Wrap::MirrorOnce => each(coordinates, f32::abs),
         _ => *coordinates,
     };
-    // No surface is that large.
-    let size = size.clamp(1, 1 << 20).cast_signed();
+    // As large as surfaces are; 256ths of texels have 22 bits.
+    let size = size.clamp(1, 1 << 14).cast_signed();
     let length = size as f32;
     // One texel beyond an edge is as good as many. No number is the first.
-    let scaled = within.map(|at| (at * length).max(-1.0).min(length + 1.0));
-    let repeats = wrap == Wrap::Repeat;
+    let scaled = each(&within, |at| {
+        let at = at * length;
+        let at = if at > -1.0 { at } else { -1.0 };
+        if at < length { at } else { length }
+    });
+    // How far it is to the other edge.
+    let around = if wrap == Wrap::Repeat { size } else { 0 };
     let inside = |texel: i32| {
-        let around =
-            texel + if texel < 0 { size } else { 0 } - if texel >= size { size } else { 0 };
-        let texel = if repeats { around } else { texel };
-        texel.max(0).min(size - 1).cast_unsigned()
+        let low = if texel < 0 { around } else { 0 };
+        let high = if texel >= size { around } else { 0 };
+        let texel = texel.wrapping_add(low).wrapping_sub(high);
+        let texel = if texel > 0 { texel } else { 0 };
+        (if texel < size { texel } else { size - 1 }).cast_unsigned()
     };
     if !linear {
-        let first = scaled.map(|at| inside(axis::floor(at)));
+        let first = each(&scaled, |at| inside(floor(at).0));
         return Pairs { first, second: first, weight: [0.0; LANES] };
     }
-    let fixed = scaled.map(|at| axis::floor(at * 256.0 - 127.5));
+    let fixed = each(&scaled, |at| nearest(at * 256.0).0.wrapping_sub(128));
     Pairs {
-        first: fixed.map(|at| inside(at >> 8)),
-        second: fixed.map(|at| inside((at >> 8) + 1)),
-        weight: fixed.map(|at| (at & 0xff) as f32 * (1.0 / 256.0)),
+        first: each(&fixed, |at| inside(at >> 8)),
+        second: each(&fixed, |at| inside((at >> 8).wrapping_add(1))),
+        weight: each(&fixed, |at| (at & 0xff) as f32 * (1.0 / 256.0)),
     }
 }
 
@@ -246,21 +279,18 @@ fn mean(corners: [f32; 4], x: f32, y: f32) -> f32 {
     top + (bottom - top) * y
 }
 
-fn blend_bytes(texels: &[Lanes<u32>; 4], x: &Lanes, y: &Lanes) -> Channels {
+fn blend_bytes(texels: &[Lanes<u32>; 4], x: &Lanes, y: &Lanes, channels: &mut Channels) {
     let [a, b, c, d] = texels;
-    let mut channels = [[0.0; LANES]; 4];
-    for (shift, channel) in (0..).step_by(8).zip(&mut channels) {
+    for (shift, channel) in (0..).step_by(8).zip(channels) {
         for lane in 0..LANES {
-            let corners = [a[lane], b[lane], c[lane], d[lane]]
-                .map(|texel| (texel >> shift & 0xff).cast_signed() as f32);
+            let byte = |texel: u32| (texel >> shift & 0xff).cast_signed() as f32;
+            let corners = [byte(a[lane]), byte(b[lane]), byte(c[lane]), byte(d[lane])];
             channel[lane] = mean(corners, x[lane], y[lane]) / 255.0;
         }
     }
-    channels
 }
 
-fn blend_srgb(texels: &[Lanes<u32>; 4], x: &Lanes, y: &Lanes) -> Channels {
-    let mut channels = [[0.0; LANES]; 4];
+fn blend_srgb(texels: &[Lanes<u32>; 4], x: &Lanes, y: &Lanes, channels: &mut Channels) {
     for lane in 0..LANES {
         let corners =
             [0, 1, 2, 3].map(|corner: usize| srgb_texel(texels[corner][lane].to_le_bytes()));
@@ -269,5 +299,4 @@ fn blend_srgb(texels: &[Lanes<u32>; 4], x: &Lanes, y: &Lanes) -> Channels {
             to[lane] = from;
         }
     }
-    channels
 }

@@ -103,19 +103,19 @@ pub struct Resources {
     texels: TexelCache,
 }
 
-impl Default for Resources {
-    fn default() -> Self {
+impl Resources {
+    /// Resources of which nothing is known yet.
+    #[must_use]
+    pub fn new(bases: Bases, quads: bool) -> Self {
         Self {
-            bases: Bases::default(),
-            quads: false,
+            bases,
+            quads,
             surfaces: Kept::new(),
             samplers: Kept::new(),
             texels: TexelCache::default(),
         }
     }
-}
 
-impl Resources {
     /// Forgets states and texels, as they may have changed in memory.
     pub fn invalidate(&mut self) {
         self.surfaces.forget();

@@ -74,7 +74,7 @@ impl Rig {
             binding_table: 0,
             sampler_table: 0,
         };
-        let resources = Resources { bases, ..Resources::default() };
+        let resources = Resources::new(bases, false);
         Self { memory, resources, shared: vec![0; 64] }
     }
 
