@@ -26,10 +26,6 @@ impl<'a> Payload<'a> {
         Ok((payload, header))
     }
 
-    fn registers(&self) -> usize {
-        self.width / PER_GRF
-    }
-
     pub(super) fn rest(&self) -> &'a [Grf] {
         self.rest
     }
@@ -41,26 +37,27 @@ impl<'a> Payload<'a> {
         Ok(first)
     }
 
-    /// The next dword of each lane, if there is one.
-    pub(super) fn optional(&mut self) -> Option<Lanes<u32>> {
-        let (these, rest) = self.rest.split_at_checked(self.registers())?;
+    /// The registers with the next dword of each lane, if there are any.
+    pub(super) fn registers(&mut self) -> Option<&'a [Grf]> {
+        let (these, rest) = self.rest.split_at_checked(self.width / PER_GRF)?;
         self.rest = rest;
-        let mut lanes = [0; LANES];
-        for (to, from) in lanes.iter_mut().zip(these.as_flattened()) {
-            *to = *from;
-        }
-        Some(lanes)
+        Some(these)
     }
 
     /// The next dword of each lane.
     pub(super) fn lanes(&mut self) -> Result<Lanes<u32>, Fault> {
-        self.optional().ok_or_else(too_short)
+        let mut lanes = [0; LANES];
+        let these = self.registers().ok_or_else(too_short)?;
+        for (to, from) in lanes.iter_mut().zip(these.as_flattened()) {
+            *to = *from;
+        }
+        Ok(lanes)
     }
 
     /// The next quadword of each lane.
     pub(super) fn wide_lanes(&mut self) -> Result<Lanes<u64>, Fault> {
         let (these, rest) =
-            self.rest.split_at_checked(2 * self.registers()).ok_or_else(too_short)?;
+            self.rest.split_at_checked(2 * self.width / PER_GRF).ok_or_else(too_short)?;
         self.rest = rest;
         let mut lanes = [0; LANES];
         for (to, [low, high]) in lanes.iter_mut().zip(these.as_flattened().as_chunks().0) {

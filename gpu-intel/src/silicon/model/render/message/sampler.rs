@@ -100,32 +100,40 @@ messages! {
 }
 
 /// The parameters of a message. What it doesn't have is 0.
-struct Values {
-    lanes: [Lanes<u32>; PARAMETERS],
-    has: [bool; PARAMETERS],
+struct Values<'a> {
+    registers: [&'a [Grf]; PARAMETERS],
 }
 
-impl Values {
-    fn read(parameters: &[Parameter], payload: &mut Payload<'_>) -> Self {
-        let mut values = Self { lanes: [[0; LANES]; PARAMETERS], has: [false; PARAMETERS] };
+impl<'a> Values<'a> {
+    fn read(parameters: &[Parameter], payload: &mut Payload<'a>) -> Self {
+        let mut registers: [&[Grf]; PARAMETERS] = [&[]; PARAMETERS];
         for parameter in parameters {
-            let Some(lanes) = payload.optional() else { break };
-            values.lanes[*parameter as usize] = lanes;
-            values.has[*parameter as usize] = true;
+            let Some(those) = payload.registers() else { break };
+            registers[*parameter as usize] = those;
         }
-        values
+        Self { registers }
     }
 
     fn has(&self, parameter: Parameter) -> bool {
-        self.has[parameter as usize]
+        !self.registers[parameter as usize].is_empty()
     }
 
-    fn integers(&self, parameter: Parameter) -> &Lanes<u32> {
-        &self.lanes[parameter as usize]
+    fn integers(&self, parameter: Parameter) -> Lanes<u32> {
+        let mut lanes = [0; LANES];
+        for (to, from) in lanes.as_chunks_mut().0.iter_mut().zip(self.registers[parameter as usize])
+        {
+            *to = *from;
+        }
+        lanes
     }
 
     fn floats(&self, parameter: Parameter) -> Lanes {
-        self.integers(parameter).map(f32::from_bits)
+        let mut lanes = [0.0; LANES];
+        let from = self.registers[parameter as usize].as_flattened();
+        for (to, from) in lanes.iter_mut().zip(from) {
+            *to = f32::from_bits(*from);
+        }
+        lanes
     }
 }
 
@@ -205,7 +213,7 @@ pub(super) fn send(
 fn answer(
     texture: &mut Texture<'_>,
     action: Action,
-    values: &Values,
+    values: &Values<'_>,
     header: &Header,
     active: u32,
     quads: bool,
@@ -215,8 +223,9 @@ fn answer(
     match action {
         Action::SurfaceInfo => {
             let mut colors = [[0; LANES]; 4];
+            let levels = values.integers(P::Lod);
             for lane in lanes(active) {
-                let info = texture.info(values.integers(P::Lod)[lane]);
+                let info = texture.info(levels[lane]);
                 for (to, from) in colors.iter_mut().zip(info) {
                     to[lane] = from;
                 }
@@ -229,16 +238,17 @@ fn answer(
             return Ok(all([low, high, 0, 0]));
         }
         Action::Load | Action::LoadSample => {
-            let sample = (action == Action::LoadSample).then(|| Sample {
-                number: values.integers(P::SampleIndex),
-                compression: values
-                    .has(P::Mcs)
-                    .then(|| [values.integers(P::Mcs), values.integers(P::McsHigh)]),
+            let [u, v, r] = [P::U, P::V, P::R].map(|p| values.integers(p));
+            let [number, low, high] =
+                [P::SampleIndex, P::Mcs, P::McsHigh].map(|p| values.integers(p));
+            let sample = (action == Action::LoadSample).then_some(Sample {
+                number: &number,
+                compression: values.has(P::Mcs).then_some([&low, &high]),
             });
             return texture.load(&Load {
                 lanes: active,
-                texel: [values.integers(P::U), values.integers(P::V), values.integers(P::R)],
-                level: values.integers(P::Lod),
+                texel: [&u, &v, &r],
+                level: &values.integers(P::Lod),
                 sample,
                 offsets: header.offsets,
             });
@@ -248,11 +258,15 @@ fn answer(
     let [u, v, r, array] = [P::U, P::V, P::R, P::Array].map(|p| values.floats(p));
     let reference = values.floats(P::Reference);
     let (bias, lod) = (values.floats(P::Bias), values.floats(P::Lod));
-    let steps = [P::URight, P::VRight, P::RRight, P::UDown, P::VDown, P::RDown];
-    let [u_right, v_right, r_right, u_down, v_down, r_down] = steps.map(|p| values.floats(p));
+    let steps = if action == Action::SampleGradients {
+        [P::URight, P::VRight, P::RRight, P::UDown, P::VDown, P::RDown].map(|p| values.floats(p))
+    } else {
+        [[0.0; LANES]; 6]
+    };
+    let [u_right, v_right, r_right, u_down, v_down, r_down] = &steps;
     let detail = match action {
         Action::SampleGradients => {
-            Detail::Gradients([&u_right, &v_right, &r_right], [&u_down, &v_down, &r_down])
+            Detail::Gradients([u_right, v_right, r_right], [u_down, v_down, r_down])
         }
         Action::SampleLevel => Detail::Given(&lod),
         _ if quads => Detail::Quads(&bias),
