@@ -5,7 +5,7 @@
 
 use half::f16;
 
-use super::payload::{Payload, put};
+use super::payload::{PER_GRF, Payload};
 use super::{Resources, bound_sampler, surface};
 use crate::command::streamer::Fault;
 use crate::eu::{Grf, Message};
@@ -255,30 +255,34 @@ fn answer(
         }
         _ => {}
     }
-    let [u, v, r, array] = [P::U, P::V, P::R, P::Array].map(|p| values.floats(p));
+    // One by one, for arrays of them would be moved about.
+    let (u, v) = (values.floats(P::U), values.floats(P::V));
+    let (r, array) = (values.floats(P::R), values.floats(P::Array));
     let reference = values.floats(P::Reference);
-    let (bias, lod) = (values.floats(P::Bias), values.floats(P::Lod));
-    let steps = if action == Action::SampleGradients {
-        [P::URight, P::VRight, P::RRight, P::UDown, P::VDown, P::RDown].map(|p| values.floats(p))
-    } else {
-        [[0.0; LANES]; 6]
-    };
-    let [u_right, v_right, r_right, u_down, v_down, r_down] = &steps;
+    let (detail, steps);
     let detail = match action {
         Action::SampleGradients => {
+            steps = [P::URight, P::VRight, P::RRight, P::UDown, P::VDown, P::RDown]
+                .map(|p| values.floats(p));
+            let [u_right, v_right, r_right, u_down, v_down, r_down] = &steps;
             Detail::Gradients([u_right, v_right, r_right], [u_down, v_down, r_down])
         }
-        Action::SampleLevel => Detail::Given(&lod),
-        _ if quads => Detail::Quads(&bias),
-        _ => Detail::Given(&bias),
+        Action::SampleLevel => {
+            detail = values.floats(P::Lod);
+            Detail::Given(&detail)
+        }
+        _ => {
+            detail = values.floats(P::Bias);
+            if quads { Detail::Quads(&detail) } else { Detail::Given(&detail) }
+        }
     };
-    let mut offsets = header.offsets.map(|offset| [offset; LANES]);
-    let mut has_offsets = header.offsets != [0; 3];
+    let mut offsets = None;
     if values.has(P::OffsetU) {
         // Signed, of six bits.
         let signed = |p| values.integers(p).map(|offset| (offset << 26).cast_signed() >> 26);
-        offsets = [signed(P::OffsetU), signed(P::OffsetV), [0; LANES]];
-        has_offsets = true;
+        offsets = Some([signed(P::OffsetU), signed(P::OffsetV), [0; LANES]]);
+    } else if header.offsets != [0; 3] {
+        offsets = Some(header.offsets.map(|offset| [offset; LANES]));
     }
     let gather = action == Action::Gather;
     let request = Request {
@@ -287,7 +291,7 @@ fn answer(
         coordinates: [&u, &v, &r, &array],
         detail,
         reference: values.has(P::Reference).then_some(&reference),
-        offsets: has_offsets.then_some(offsets.each_ref()),
+        offsets: offsets.as_ref().map(|offsets| offsets.each_ref()),
     };
     if action == Action::LevelOfDetail {
         let [clamped, computed] = texture.level_of_detail(&request);
@@ -311,8 +315,14 @@ fn respond(
     let halves = descriptor >> 30 & 1 != 0;
     for (component, channel) in channels.enumerate() {
         if !halves {
-            for lane in lanes(active) {
-                put(response, width, component, lane, colors[channel][lane]);
+            let registers = width / PER_GRF;
+            let to = response.iter_mut().skip(component * registers).take(registers);
+            let from = colors[channel].as_chunks().0;
+            for (number, (to, from)) in to.zip(from).enumerate() {
+                match active >> (PER_GRF * number) & 0xff {
+                    0xff => *to = *from,
+                    some => lanes(some).for_each(|lane| to[lane] = from[lane]),
+                }
             }
             continue;
         }
