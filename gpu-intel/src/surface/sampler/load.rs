@@ -1,6 +1,6 @@
 //! Texels by their numbers, and what a surface says of itself.
 
-use super::{Auxiliary, Colors, LANES, Lanes, Texture, lanes};
+use super::{Auxiliary, Colors, Lanes, Texture, lanes};
 use crate::command::streamer::Fault;
 use crate::surface::layout::Shape;
 use crate::surface::state::SurfaceKind;
@@ -34,10 +34,10 @@ impl Texture<'_> {
     ///
     /// # Errors
     /// A fault where nothing is mapped.
-    pub fn load(&mut self, load: &Load<'_>) -> Result<Colors, Fault> {
-        let mut colors = [[0; LANES]; 4];
+    pub fn load(&mut self, load: &Load<'_>, colors: &mut Colors) -> Result<(), Fault> {
+        colors.as_flattened_mut().fill(0);
         if self.surface.kind == SurfaceKind::Null {
-            return Ok(colors);
+            return Ok(());
         }
         for lane in lanes(load.lanes) {
             let sample = load.sample.map_or(0, |sample| self.sample_plane(&sample, lane));
@@ -60,8 +60,8 @@ impl Texture<'_> {
                 to[lane] = from;
             }
         }
-        self.select(&mut colors);
-        Ok(colors)
+        self.select(colors);
+        Ok(())
     }
 
     fn element(&mut self, number: u32) -> Result<Option<[u32; 4]>, Fault> {

@@ -148,26 +148,26 @@ impl Texture<'_> {
         }
     }
 
-    /// Samples.
+    /// Samples. What `colors` are for lanes that want none means nothing.
     ///
     /// # Errors
     /// A fault where nothing is mapped.
-    pub fn sample(&mut self, request: &Request<'_>) -> Result<Colors, Fault> {
-        let mut colors = [[0; LANES]; 4];
+    pub fn sample(&mut self, request: &Request<'_>, colors: &mut Colors) -> Result<(), Fault> {
         if self.surface.kind == SurfaceKind::Null
             || self.surface.is_buffer()
             || self.sampler.disabled
         {
-            return Ok(colors);
+            colors.as_flattened_mut().fill(0);
+            return Ok(());
         }
         let gather = matches!(request.operation, Operation::Gather(_));
         let mut details = if gather { [0.0; LANES] } else { self.details(request) };
         for detail in &mut details {
             *detail = self.clamped(*detail);
         }
-        if !gather && self.sample_planes(request, &details, &mut colors)? {
-            self.select(&mut colors);
-            return Ok(colors);
+        if !gather && self.sample_planes(request, &details, colors)? {
+            self.select(colors);
+            return Ok(());
         }
         let mut slice = self.slice(0, 0);
         for lane in lanes(request.lanes) {
@@ -182,9 +182,9 @@ impl Texture<'_> {
         }
         // What was gathered is of one channel, which is chosen already.
         if !gather {
-            self.select(&mut colors);
+            self.select(colors);
         }
-        Ok(colors)
+        Ok(())
     }
 
     /// The level of detail that sampling would use, clamped and as it was computed.

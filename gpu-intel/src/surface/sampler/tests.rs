@@ -74,8 +74,20 @@ impl Rig {
         }
     }
 
+    fn colors(&mut self, request: &Request<'_>) -> Colors {
+        let mut colors = [[0; LANES]; 4];
+        self.texture().sample(request, &mut colors).unwrap();
+        colors
+    }
+
+    fn load(&mut self, load: &Load<'_>) -> Colors {
+        let mut colors = [[0; LANES]; 4];
+        self.texture().load(load, &mut colors).unwrap();
+        colors
+    }
+
     fn sample(&mut self, request: &Request<'_>) -> [f32; 4] {
-        self.texture().sample(request).unwrap().map(|lanes| f32::from_bits(lanes[0]))
+        self.colors(request).map(|lanes| f32::from_bits(lanes[0]))
     }
 
     fn at(&mut self, at: [f32; 4], level: f32) -> [f32; 4] {
@@ -273,7 +285,7 @@ fn integers_and_selected_channels_come_as_they_are() {
     let at = rig.surface.layout.address(0, 2, 1, 0, 0);
     rig.memory.put(at, &[7, 8, 9, 10]);
     let coordinates = [[0.3; LANES], [0.3; LANES], ZERO, ZERO];
-    let colors = rig.texture().sample(&given(&coordinates, &ZERO)).unwrap();
+    let colors = rig.colors(&given(&coordinates, &ZERO));
     assert_eq!(colors.map(|lanes| lanes[0]), [9, 7, 0, 1]);
 }
 
@@ -301,14 +313,14 @@ fn texels_are_loaded_by_number() {
     let texture = rig.texture();
     assert_eq!(texture.compression(), [0xe4, 0]);
     assert_eq!(texture.info(0), [8, 4, 0, 1]);
-    let red = rig.texture().load(&load).unwrap()[0].map(f32::from_bits);
+    let red = rig.load(&load)[0].map(f32::from_bits);
     assert_eq!(red[..6], [0.0, 1.0, 2.0, 3.0, 0.0, 0.0]);
     // All samples in the first plane.
     let compressed = Sample { compression: Some([&zero, &zero]), ..sample };
     let load = Load { sample: Some(compressed), ..load };
-    assert_eq!(rig.texture().load(&load).unwrap()[0].map(f32::from_bits)[..4], [0.0; 4]);
+    assert_eq!(rig.load(&load)[0].map(f32::from_bits)[..4], [0.0; 4]);
     let outside = Load { offsets: [5, 0, 0], sample: None, ..load };
-    assert_eq!(rig.texture().load(&outside).unwrap().map(|lanes| lanes[0]), [0; 4]);
+    assert_eq!(rig.load(&outside).map(|lanes| lanes[0]), [0; 4]);
 }
 
 #[test]
@@ -326,7 +338,7 @@ fn buffers_are_loaded_by_element() {
         sample: None,
         offsets: [0; 3],
     };
-    let colors = rig.texture().load(&load).unwrap();
+    let colors = rig.load(&load);
     assert_eq!(colors.map(|lanes| lanes[3]), [1, 2, 3, 1.0_f32.to_bits()]);
     assert_eq!(colors.map(|lanes| lanes[4]), [0; 4]);
     assert_eq!(rig.texture().info(0), [4, 0, 0, 0]);
@@ -370,7 +382,7 @@ proptest! {
         let none = [0; LANES];
         let together = Request { lanes: 0xfffb, reference: compared.then_some(&reference), ..given(&coordinates, &detail) };
         let alone = Request { offsets: Some([&none; 3]), ..together };
-        let [together, alone] = [together, alone].map(|request| rig.texture().sample(&request).unwrap());
+        let [together, alone] = [together, alone].map(|request| rig.colors(&request));
         for lane in lanes(0xfffb) {
             let [together, alone] = [&together, &alone].map(|colors| floats(colors.each_ref().map(|lanes| lanes[lane])));
             // Where a coordinate lies between 256ths, or texels, the two may round differently.

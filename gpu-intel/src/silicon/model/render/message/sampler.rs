@@ -205,7 +205,8 @@ pub(super) fn send(
     let active = message.lanes & (u32::MAX >> (32 - width));
     let mut texture =
         Texture { surface, sampler: &bound.sampler, border: bound.border, cache: texels, memory };
-    let colors = answer(&mut texture, kind.action, &values, &header, active, *quads)?;
+    let mut colors = [[0; LANES]; 4];
+    answer(&mut texture, kind.action, &values, &header, active, *quads, &mut colors)?;
     respond(response, &colors, &header, active, width, descriptor, surface.format.is_integer());
     Ok(())
 }
@@ -217,12 +218,12 @@ fn answer(
     header: &Header,
     active: u32,
     quads: bool,
-) -> Result<Colors, Fault> {
+    colors: &mut Colors,
+) -> Result<(), Fault> {
     use Parameter as P;
-    let all = |color: [u32; 4]| color.map(|channel| [channel; LANES]);
+    let mut all = |color: [u32; 4]| *colors = color.map(|channel| [channel; LANES]);
     match action {
         Action::SurfaceInfo => {
-            let mut colors = [[0; LANES]; 4];
             let levels = values.integers(P::Lod);
             for lane in lanes(active) {
                 let info = texture.info(levels[lane]);
@@ -230,12 +231,16 @@ fn answer(
                     to[lane] = from;
                 }
             }
-            return Ok(colors);
+            return Ok(());
         }
-        Action::SampleInfo => return Ok(all([1 << texture.surface.log2_samples, 0, 0, 0])),
+        Action::SampleInfo => {
+            all([1 << texture.surface.log2_samples, 0, 0, 0]);
+            return Ok(());
+        }
         Action::Mcs => {
             let [low, high] = texture.compression();
-            return Ok(all([low, high, 0, 0]));
+            all([low, high, 0, 0]);
+            return Ok(());
         }
         Action::Load | Action::LoadSample => {
             let [u, v, r] = [P::U, P::V, P::R].map(|p| values.integers(p));
@@ -245,13 +250,14 @@ fn answer(
                 number: &number,
                 compression: values.has(P::Mcs).then_some([&low, &high]),
             });
-            return texture.load(&Load {
+            let load = Load {
                 lanes: active,
                 texel: [&u, &v, &r],
                 level: &values.integers(P::Lod),
                 sample,
                 offsets: header.offsets,
-            });
+            };
+            return texture.load(&load, colors);
         }
         _ => {}
     }
@@ -296,9 +302,10 @@ fn answer(
     if action == Action::LevelOfDetail {
         let [clamped, computed] = texture.level_of_detail(&request);
         let bits = |lanes: Lanes| lanes.map(f32::to_bits);
-        return Ok([bits(clamped), bits(computed), [0; LANES], [0; LANES]]);
+        *colors = [bits(clamped), bits(computed), [0; LANES], [0; LANES]];
+        return Ok(());
     }
-    texture.sample(&request)
+    texture.sample(&request, colors)
 }
 
 /// Puts colours in the registers that are asked for, one channel after the other.
