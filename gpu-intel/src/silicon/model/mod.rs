@@ -23,12 +23,11 @@ mod execution;
 mod lane;
 mod memory;
 pub mod registers;
-mod render;
+pub mod render;
 pub mod replay;
 mod stop;
 
 mod blitter;
-pub mod render;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -2,7 +2,8 @@
 //!
 //! Sources: SKL PRM vol 7, "Thread payloads"; vol 2a, 3DSTATE_CONSTANT_*, BINDING_TABLE_POINTERS_*, SAMPLER_STATE_POINTERS_*.
 
-use super::state::{self, Opcode, State, Words};
+use super::message::Bases;
+use super::state::{self, Base, Opcode, State, Words};
 use crate::address::PpgttAddress;
 use crate::command::streamer::Fault;
 use crate::eu::{Control, Grf};
@@ -40,10 +41,10 @@ impl Stage {
 /// What threads of a stage begin with.
 #[derive(Clone, Debug)]
 pub(super) struct Kernel {
-    /// Offset of the binding table from the surface states' base.
-    pub(super) binding_table: u32,
-    /// Offset of the sampler states from the dynamic base.
-    pub(super) samplers: u32,
+    /// Where its resources are.
+    pub(super) bases: Bases,
+    /// Whether each four lanes are a quad of pixels.
+    pub(super) quads: bool,
     /// Where threads may spill, and how much each: a power of two of KiB. Threads run one after the other, or each worker
     /// has its own part.
     pub(super) scratch: PpgttAddress,
@@ -63,9 +64,18 @@ impl Kernel {
     ) -> Result<Self, Fault> {
         let [constants, bindings, samplers] = stage.commands();
         let alternative = if words.flag(3, 16) { Control::ALTERNATIVE } else { 0 };
-        Ok(Self {
+        let bases = Bases {
+            surface: state.base(Base::Surface).0,
+            dynamic: state.base(Base::Dynamic).0,
+            general: state.base(Base::General).0,
+            bindless: state.base(Base::Bindless).0,
+            bindless_states: state.command(state::STATE_BASE_ADDRESS).bits(18, 12..=31) + 1,
             binding_table: state.command(bindings).dword(1) & 0xffe0,
-            samplers: state.command(samplers).dword(1) & !31,
+            sampler_table: state.command(samplers).dword(1) & !31,
+        };
+        Ok(Self {
+            bases,
+            quads: stage == Stage::Pixel,
             scratch: PpgttAddress(words.address(scratch).0 & !0x3ff),
             scratch_size: words.bits(scratch, 0..=3),
             control: Control(alternative),
@@ -76,8 +86,8 @@ impl Kernel {
     /// The header of every payload.
     pub(super) fn header(&self, thread: u32) -> Grf {
         let mut header = [0; 8];
-        header[3] = self.samplers | self.scratch_size;
-        header[4] = self.binding_table;
+        header[3] = self.bases.sampler_table | self.scratch_size;
+        header[4] = self.bases.binding_table;
         // Threads of one worker follow each other, so each worker has one place.
         let place = thread << self.scratch_size << 10;
         header[5] = (self.scratch.0 as u32).wrapping_add(place) & !0x3ff | thread & 0x3ff;

@@ -24,7 +24,7 @@ mod draw;
 mod geometry;
 mod kernel;
 mod merger;
-mod message;
+pub mod message;
 mod pixel_shader;
 mod raster;
 mod setup;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Halt;
 use super::kernel::Kernel;
-use super::message::Resources;
+use super::message::{Bases, Resources};
 use crate::address::PpgttAddress;
 use crate::command::streamer::Fault;
 use crate::eu::{
@@ -53,7 +53,9 @@ impl<S: StageFunctions> SharedFunctions for Functions<'_, S> {
             | SharedFunction::SamplerDataPort
             | SharedFunction::ConstantDataPort
             | SharedFunction::DataPort0
-            | SharedFunction::DataPort1 => self.resources.send(self.memory, message, response),
+            | SharedFunction::DataPort1 => {
+                self.resources.send(self.memory, &mut [], message, response)
+            }
             SharedFunction::Urb
             | SharedFunction::RenderTarget
             | SharedFunction::PixelInterpolator => self.stage.send(message, response, self.memory),
@@ -69,7 +71,7 @@ impl Worker {
             memory,
             index,
             thread: Box::default(),
-            resources: Resources::default(),
+            resources: Resources::new(Bases::default(), false),
             programs: HashMap::new(),
         }
     }
@@ -136,7 +138,7 @@ impl Worker {
         stage: &mut S,
         stop: &Stop,
     ) -> Result<(), Halt> {
-        self.resources.bind(kernel.binding_table, kernel.samplers);
+        (self.resources.bases, self.resources.quads) = (kernel.bases, kernel.quads);
         let mut functions =
             Functions { memory: &mut self.memory, resources: &mut self.resources, stage };
         loop {
