@@ -52,28 +52,30 @@ struct Memory {
 }
 
 impl Memory {
-    fn place(&mut self, at: PpgttAddress, bytes: usize) -> Result<impl Iterator<Item = usize>, Fault> {
+    /// Where an access begins.
+    fn place(&mut self, at: PpgttAddress) -> Result<usize, Fault> {
         assert!(at.0 < 1 << 48);
         self.accesses += 1;
         if at.0 >> 47 != 0 {
             return Err(Fault::new("fuzz", "not mapped"));
         }
-        let size = self.bytes.len();
-        Ok((0..bytes).map(move |byte| (at.0 as usize + byte) % size))
+        Ok(at.0 as usize % self.bytes.len())
     }
 }
 
 impl PpgttMemory for Memory {
     fn read(&mut self, at: PpgttAddress, to: &mut [u8]) -> Result<(), Fault> {
-        for (to, place) in to.iter_mut().zip(self.place(at, to.len())?) {
-            *to = self.bytes[place];
+        let place = self.place(at)?;
+        for (to, from) in to.iter_mut().zip(self.bytes.iter().cycle().skip(place)) {
+            *to = *from;
         }
         Ok(())
     }
 
     fn write(&mut self, at: PpgttAddress, from: &[u8]) -> Result<(), Fault> {
-        for (from, place) in from.iter().zip(self.place(at, from.len())?) {
-            self.bytes[place] = *from;
+        let (place, size) = (self.place(at)?, self.bytes.len());
+        for (number, from) in from.iter().enumerate() {
+            self.bytes[(place + number) % size] = *from;
         }
         Ok(())
     }

@@ -309,8 +309,7 @@ const fn channels(name: &[u8]) -> ([Option<Channel>; 4], u16) {
                 b'A' => channels[3] = channel,
                 b'L' => channels = [channel, channel, channel, channels[3]],
                 b'I' => channels = [channel; 4],
-                b'X' => {}
-                _ => panic!("a channel of no colour"),
+                _ => assert!(letter == b'X', "a channel of no colour"),
             }
             each += 1;
         }
@@ -340,7 +339,8 @@ const fn kind(name: &[u8], at: usize) -> (Option<Kind>, usize) {
         }
         each += 1;
     }
-    panic!("a format of no kind")
+    assert!(each < KINDS.len(), "a format of no kind");
+    (None, 0)
 }
 
 /// The compression that a name begins with, and the bits of a block.

@@ -5,6 +5,15 @@
 //!                                   └─ Layout ─► Plane ─► address of a texel or block
 //! ```
 //!
+//! ```text
+//!  plane = surface.layout.plane(level, layer, sample)     once a span or a triangle
+//!  at    = plane.row(y) + plane.column(x)                 wrapping; plane.run(x) elements follow each other from there
+//! ```
+//!
+//! In a Y tile, four pixels of 32 bits in each of four rows are one line of 64 bytes, if both coordinates are multiples
+//! of four where the level begins: depth tests and blending can take a block at once. Depth and stencil buffers, which
+//! have no RENDER_SURFACE_STATE, are a [`Geometry`] of their own.
+//!
 //! All that touches texels uses these: the sampler, data ports, vertex fetch, the render targets and depth. None of
 //! it knows of shaders. Nothing here allocates by a size that a guest chose, and every address is computed with
 //! wrapping arithmetic: which addresses mean something is for page tables to say.

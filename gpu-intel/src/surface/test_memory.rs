@@ -56,6 +56,7 @@ impl PpgttMemory for Flat {
         bytes: usize,
         change: &mut dyn FnMut(u64) -> u64,
     ) -> Result<u64, Fault> {
+        assert!(at.0.is_multiple_of(bytes as u64), "a word at {at:#x}");
         let word = self.range(at, bytes)?;
         let mut eight = [0; 8];
         eight[..bytes].copy_from_slice(word);

@@ -292,8 +292,7 @@ fn to_srgb(number: f32) -> f32 {
 
 #[inline]
 fn to_srgb8(number: f32) -> u8 {
-    // No number is 0: min and max give the other operand.
-    let number = number.max(0.0).min(1.0);
+    let number = number.clamp(0.0, 1.0);
     let srgb = &*SRGB;
     let mut byte = srgb.guess[(number * 4096.0) as usize];
     while let Some(least) = srgb.least.get(usize::from(byte) + 1)
@@ -306,7 +305,7 @@ fn to_srgb8(number: f32) -> u8 {
 
 #[inline]
 fn unorm8(number: f32) -> u8 {
-    (number.max(0.0).min(1.0) * 255.0 + 0.5) as u8
+    (number.clamp(0.0, 1.0) * 255.0 + 0.5) as u8
 }
 
 #[cfg(test)]
@@ -334,7 +333,7 @@ mod tests {
             (192, &[0x40, 0x80, 0xff, 0][..]),
             (199, &[0xff, 0x80, 0x40, 0]),
             (193, &[137, 188, 255, 0]),
-            (256, &[8 | 0 << 5, 0xf8 | 4]),
+            (256, &[8, 0xf8 | 4]),
             (129, &[0xff, 0x7f, 0, 0x40, 0, 0x20, 0, 0]),
             (132, &[0, 0x3c, 0, 0x38, 0, 0x34, 0, 0]),
             (326, &[0xff]),

@@ -130,7 +130,9 @@ impl Texture<'_> {
         {
             let mut texels = [[0; LANES]; 4];
             self.texels_of_four_bytes(&slice.plane, &x, &y, way.linear, group, &mut texels)?;
-            if srgb {
+            if !way.linear {
+                decode(&texels[0], srgb, channels);
+            } else if srgb {
                 blend_srgb(&texels, &x.weight, &y.weight, channels);
             } else {
                 blend_bytes(&texels, &x.weight, &y.weight, channels);
@@ -166,7 +168,7 @@ impl Texture<'_> {
         Ok(())
     }
 
-    /// Top left, top right, bottom left and bottom right of each lane.
+    /// Top left, top right, bottom left and bottom right of each lane; only the first, if one is enough.
     fn texels_of_four_bytes(
         &mut self,
         plane: &Plane,
@@ -180,10 +182,7 @@ impl Texture<'_> {
         if !linear {
             for lane in lanes(group) {
                 let at = top[lane].wrapping_add(left[lane]);
-                let texel = self.cache.four_bytes(self.memory, at)?;
-                for corner in texels.iter_mut() {
-                    corner[lane] = texel;
-                }
+                texels[0][lane] = self.cache.four_bytes(self.memory, at)?;
             }
             return Ok(());
         }
@@ -277,6 +276,20 @@ fn mean(corners: [f32; 4], x: f32, y: f32) -> f32 {
     let top = a + (b - a) * x;
     let bottom = c + (d - c) * x;
     top + (bottom - top) * y
+}
+
+fn decode(texels: &Lanes<u32>, srgb: bool, channels: &mut Channels) {
+    if srgb {
+        for (lane, texel) in texels.iter().enumerate() {
+            for (to, from) in channels.iter_mut().zip(srgb_texel(texel.to_le_bytes())) {
+                to[lane] = from;
+            }
+        }
+        return;
+    }
+    for (shift, channel) in (0..).step_by(8).zip(channels) {
+        *channel = each(texels, |texel| (texel >> shift & 0xff).cast_signed() as f32 / 255.0);
+    }
 }
 
 fn blend_bytes(texels: &[Lanes<u32>; 4], x: &Lanes, y: &Lanes, channels: &mut Channels) {

@@ -41,8 +41,9 @@ impl Stage {
 /// What threads of a stage begin with.
 #[derive(Clone, Debug)]
 pub(super) struct Kernel {
+    /// Where its resources are.
     pub(super) bases: Bases,
-    /// Each four lanes are a quad of pixels.
+    /// Whether each four lanes are a quad of pixels.
     pub(super) quads: bool,
     /// Where threads may spill, and how much each: a power of two of KiB. Threads run one after the other, or each worker
     /// has its own part.
@@ -63,16 +64,17 @@ impl Kernel {
     ) -> Result<Self, Fault> {
         let [constants, bindings, samplers] = stage.commands();
         let alternative = if words.flag(3, 16) { Control::ALTERNATIVE } else { 0 };
+        let bases = Bases {
+            surface: state.base(Base::Surface).0,
+            dynamic: state.base(Base::Dynamic).0,
+            general: state.base(Base::General).0,
+            bindless: state.base(Base::Bindless).0,
+            bindless_states: state.command(state::STATE_BASE_ADDRESS).bits(18, 12..=31) + 1,
+            binding_table: state.command(bindings).dword(1) & 0xffe0,
+            sampler_table: state.command(samplers).dword(1) & !31,
+        };
         Ok(Self {
-            bases: Bases {
-                surface: state.base(Base::Surface).0,
-                dynamic: state.base(Base::Dynamic).0,
-                general: state.base(Base::General).0,
-                bindless: state.base(Base::Bindless).0,
-                bindless_states: (state.command(state::STATE_BASE_ADDRESS).dword(18) >> 12) + 1,
-                binding_table: state.command(bindings).dword(1) & 0xffe0,
-                sampler_table: state.command(samplers).dword(1) & !31,
-            },
+            bases,
             quads: stage == Stage::Pixel,
             scratch: PpgttAddress(words.address(scratch).0 & !0x3ff),
             scratch_size: words.bits(scratch, 0..=3),

@@ -138,8 +138,7 @@ impl Worker {
         stage: &mut S,
         stop: &Stop,
     ) -> Result<(), Halt> {
-        self.resources.bases = kernel.bases;
-        self.resources.quads = kernel.quads;
+        (self.resources.bases, self.resources.quads) = (kernel.bases, kernel.quads);
         let mut functions =
             Functions { memory: &mut self.memory, resources: &mut self.resources, stage };
         loop {

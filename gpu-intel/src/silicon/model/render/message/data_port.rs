@@ -391,6 +391,8 @@ impl Port<'_> {
             return Ok(0);
         }
         if !matches!(self.target, Target::Shared(_)) {
+            // A surface's base may be odd.
+            let at = PpgttAddress(at.0 & !(bytes as u64 - 1));
             return self.memory.modify(at, bytes, change);
         }
         let mut word = [0; 8];
@@ -501,7 +503,7 @@ impl Port<'_> {
             return Ok(());
         }
         let channels = channels.map(|channel| channel as usize);
-        let last = channels.clone().last().map_or(0, |last| 4 * (last + 1));
+        let last = channels.clone().next_back().map_or(0, |last| 4 * (last + 1));
         for lane in lanes(self.active) {
             let mut four = [0; 16];
             self.read(offsets[lane], &mut four[..last])?;

@@ -261,6 +261,16 @@ fn atomic_operations_take_turns() {
 }
 
 #[test]
+fn atomic_operations_are_on_aligned_words() {
+    let mut rig = Rig::new();
+    let mut state = buffer(511, 256, 1);
+    state[8] += 1;
+    rig.memory.put_dwords(SURFACES + 0x100 + 0x40 * u64::from(RAW), &state);
+    rig.port1(2, RAW | 1 << 12 | 5 << 8, &[[6; 8]], 0);
+    assert_eq!(rig.memory.dword(DATA + 4), 8);
+}
+
+#[test]
 fn stateless_offsets_begin_at_the_general_base() {
     let mut rig = Rig::new();
     rig.memory.put_dwords(GENERAL + 0x408, &[42]);
