@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  VM threads ──order──► queue ──► whoever holds the executor carries out ──► silicon
-//!  silicon    ──fence──►   │
+//!  silicon    ──fence──►   │                                                │ kick, with the executor let go
+//!                          │                                                └──► a short job is over at once: fence
 //!                          └──► the engine's thread: fences, time slices, budgets
 //! ```
 //!
@@ -10,8 +11,9 @@
 //! another thread has woken up. One that finds it busy leaves the order in the queue and goes on: the holder looks
 //! again after it let go. Nobody waits for the executor but the engine's own thread, and no call under the lock waits.
 //! Fences come from silicon, which may hold locks of its own, and are left to the thread, or to whoever carries out orders
-//! just then: a job that is over before its submission returns costs no wake-up.
+//! just then: a job that is over when silicon has been kicked costs no wake-up.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -26,8 +28,9 @@ const BATCH: usize = 64;
 const ROUNDS: usize = 4;
 
 /// The way to one engine's executor.
-#[derive(Debug)]
 pub(crate) struct Dispatch<W: Send + 'static> {
+    engine: EngineId,
+    silicon: Arc<dyn Silicon<Work = W>>,
     executor: Mutex<Executor<W>>,
     orders: (Sender<Order<W>>, Receiver<Order<W>>),
     /// Wakes the engine's thread; holds one token at most.
@@ -60,7 +63,9 @@ impl<W: Send + 'static> Dispatch<W> {
             }
         });
         Arc::new(Self {
-            executor: Mutex::new(Executor::new(engine, silicon, fences)),
+            engine,
+            executor: Mutex::new(Executor::new(engine, Arc::clone(&silicon), fences)),
+            silicon,
             orders,
             bell,
             looking,
@@ -78,10 +83,9 @@ impl<W: Send + 'static> Dispatch<W> {
             if self.orders.1.is_empty() {
                 return;
             }
-            match self.executor.try_lock() {
-                Ok(executor) => self.carry_out(executor),
-                Err(TryLockError::Poisoned(poisoned)) => self.carry_out(poisoned.into_inner()),
-                Err(TryLockError::WouldBlock) => return,
+            match self.try_hold() {
+                Some(executor) => self.carry_out(executor),
+                None => return,
             }
         }
         self.ring();
@@ -116,6 +120,15 @@ impl<W: Send + 'static> Dispatch<W> {
         self.executor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The executor, if nobody has it.
+    fn try_hold(&self) -> Option<MutexGuard<'_, Executor<W>>> {
+        match self.executor.try_lock() {
+            Ok(executor) => Some(executor),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
     /// Orders that nobody has carried out yet.
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
@@ -127,8 +140,8 @@ impl<W: Send + 'static> Dispatch<W> {
         let _ = self.bell.0.try_send(());
     }
 
-    /// Carries out what is queued, within a bound, and looks after the slots.
-    fn carry_out(&self, mut executor: MutexGuard<'_, Executor<W>>) {
+    /// Carries out what is queued, within a bound, looks after the slots, and has silicon begin.
+    fn carry_out<'e>(&'e self, mut executor: MutexGuard<'e, Executor<W>>) {
         self.looking.fetch_add(1, Ordering::SeqCst);
         // What is over at once is so before anybody has to watch over it.
         for _ in 0..ROUNDS {
@@ -137,7 +150,18 @@ impl<W: Send + 'static> Dispatch<W> {
                 executor.guarded(|own| own.handle(order, now));
             }
             executor.guarded(|own| own.pump(now));
-            if self.orders.1.is_empty() {
+            if executor.has_submitted() {
+                drop(executor);
+                self.silicon.kick(self.engine);
+                match self.try_hold() {
+                    Some(again) => executor = again,
+                    // Whoever has it now does the rest.
+                    None => {
+                        self.looking.fetch_sub(1, Ordering::SeqCst);
+                        return;
+                    }
+                }
+            } else if self.orders.1.is_empty() {
                 break;
             }
         }
@@ -148,5 +172,11 @@ impl<W: Send + 'static> Dispatch<W> {
         if earlier {
             self.ring();
         }
+    }
+}
+
+impl<W: Send + 'static> fmt::Debug for Dispatch<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatch").field("engine", &self.engine).finish_non_exhaustive()
     }
 }

@@ -148,6 +148,8 @@ pub(crate) struct Executor<W: Send + 'static> {
     abandoned: Vec<Slot<W>>,
     /// VMs that stand still soon.
     recalls: BTreeMap<VmId, Recall<W>>,
+    /// Silicon has got jobs since it was last kicked.
+    submitted: bool,
 }
 
 impl<W: Send + 'static> Executor<W> {
@@ -165,6 +167,7 @@ impl<W: Send + 'static> Executor<W> {
             slots: VecDeque::new(),
             abandoned: Vec::new(),
             recalls: BTreeMap::new(),
+            submitted: false,
         }
     }
 
@@ -203,6 +206,11 @@ impl<W: Send + 'static> Executor<W> {
         self.end_overlong(now);
         self.end_slice(now);
         self.answer_recalls();
+    }
+
+    /// Whether silicon has got jobs since this was last asked, and must be kicked.
+    pub(crate) fn has_submitted(&mut self) -> bool {
+        std::mem::take(&mut self.submitted)
     }
 
     /// When [`pump`](Self::pump) has to be called even if nothing else happens.
@@ -376,6 +384,7 @@ impl<W: Send + 'static> Executor<W> {
             let Some(member) = self.members.get(&vm).cloned() else { continue };
             let slot = self.start(member, waiting);
             let failed = slot.end.is_some();
+            self.submitted |= !failed;
             self.slots.push_back(slot);
             if failed {
                 self.queue.charge(vm, Duration::ZERO);

@@ -45,11 +45,14 @@ pub(super) enum Pause {
     Stopped,
     /// A semaphore's condition is not met.
     Waiting,
+    /// It takes longer than a thread on loan has time for.
+    Long,
 }
 
 enum Progress {
     Next,
     Waiting,
+    Long,
     Done,
     Killed,
 }
@@ -153,10 +156,11 @@ impl Execution {
         self.save(Some(position)).map_err(|Fault(reason)| reason)
     }
 
-    /// Runs until something ends it.
-    pub(super) fn run(&mut self, stop: &Stop) -> Pause {
+    /// Runs until something ends it. A thread on `loan` executes no more commands than are left of that, and none that may
+    /// take long.
+    pub(super) fn run(&mut self, stop: &Stop, loan: Option<&mut u32>) -> Pause {
         let mut executed = 0_u32;
-        let pause = self.try_run(stop, &mut executed).unwrap_or_else(|Fault(reason)| {
+        let pause = self.try_run(stop, loan, &mut executed).unwrap_or_else(|Fault(reason)| {
             self.bus.counters.faults.add(1);
             self.bus.counters.refused.add(u64::from(audit::is_refusal(&reason)));
             Pause::Fault(reason)
@@ -165,7 +169,12 @@ impl Execution {
         pause
     }
 
-    fn try_run(&mut self, stop: &Stop, executed: &mut u32) -> Result<Pause, Fault> {
+    fn try_run(
+        &mut self,
+        stop: &Stop,
+        mut loan: Option<&mut u32>,
+        executed: &mut u32,
+    ) -> Result<Pause, Fault> {
         if !self.started {
             if self.batch.restore && !self.batch.image.is_empty() {
                 let mut state = State {
@@ -181,9 +190,16 @@ impl Execution {
             if stop.wanted() || self.interruptible && stop.recalled() {
                 return Ok(Pause::Stopped);
             }
-            match self.step(stop)? {
+            if let Some(left) = &mut loan {
+                match left.checked_sub(1) {
+                    Some(less) => **left = less,
+                    None => return Ok(Pause::Long),
+                }
+            }
+            match self.step(stop, loan.is_some())? {
                 Progress::Next => {}
                 Progress::Waiting => return Ok(Pause::Waiting),
+                Progress::Long => return Ok(Pause::Long),
                 Progress::Killed => return Ok(Pause::Stopped),
                 Progress::Done => {
                     self.save(None)?;
@@ -226,8 +242,11 @@ impl Execution {
         Ok(())
     }
 
-    fn step(&mut self, stop: &Stop) -> Result<Progress, Fault> {
+    fn step(&mut self, stop: &Stop, on_loan: bool) -> Result<Progress, Fault> {
         let header = self.fetch()?;
+        if on_loan && is_arbitration_point(header.dword) {
+            return Ok(Progress::Long);
+        }
         let next = self.at.wrapping_add(4 * header.length as u64) & ADDRESS_MASK;
         self.interruptible = is_arbitration_point(header.dword);
 

@@ -1,4 +1,13 @@
 //! One engine: its queue, its thread, and the jobs that were stopped on it.
+//!
+//! ```text
+//!  submit ──► queue ──kick──► the caller's thread, on loan: to the first draw, blit or wait, a few commands at most
+//!                                │ the end: fence
+//!                                └──► handed over ──► the engine's thread: as long as it takes ──► fence
+//! ```
+//!
+//! One job runs at a time, whoever executes it: to preempt, recall or kill it is the same on either thread, and what is handed
+//! over goes before what is queued.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,7 +17,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use mediator::{Clock, JobEnd, JobId, Outcome, Reason, SiliconError, Ticket, VmId};
+use mediator::{Clock, JobEnd, JobId, Outcome, Reason, SiliconError, Ticket, Time, VmId};
 
 use super::counters::Counters;
 use super::execution::{Execution, Pause};
@@ -20,6 +29,8 @@ use crate::silicon::Batch;
 const SPINS: u32 = 64;
 const NAP: Duration = Duration::from_micros(50);
 const LONGEST_NAP: Duration = Duration::from_micros(200);
+/// Commands that a thread on loan executes, of all jobs that it begins: what takes about as long as waking another one.
+const LOAN: u32 = 128;
 
 #[derive(Debug)]
 struct Queued {
@@ -31,6 +42,7 @@ struct Queued {
 struct Running {
     vm: VmId,
     job: JobId,
+    began: Time,
     killed: Option<Reason>,
     recalled: bool,
 }
@@ -46,6 +58,8 @@ struct Preempted {
 struct State {
     queue: VecDeque<Queued>,
     running: Option<Running>,
+    /// The running job, while no thread has it.
+    handed_over: Option<Queued>,
     preempted: Vec<Preempted>,
 }
 
@@ -63,24 +77,20 @@ impl State {
     }
 }
 
-#[derive(Debug, Default)]
+/// What the threads that execute have in common.
+#[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
     stop: Stop,
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    clock: Clock,
+    counters: Arc<Counters>,
 }
 
 #[derive(Debug)]
 pub(super) struct Lane {
     shared: Arc<Shared>,
-    clock: Clock,
     depth: usize,
-    /// Rung when the queue is not empty any more; gone when the lane is.
+    /// Rung when there is something for the engine's thread; gone when the lane is.
     bell: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -92,13 +102,14 @@ impl Lane {
         counters: Arc<Counters>,
         depth: usize,
     ) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let (state, stop) = (Mutex::default(), Stop::default());
+        let shared = Arc::new(Shared { state, stop, clock, counters });
         let (bell, rung) = bounded(1);
-        let worker = Worker { shared: Arc::clone(&shared), clock, counters, rung };
+        let worker = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name(format!("model {}", engine.info().name))
-            .spawn(move || worker.work())?;
-        Ok(Self { shared, clock, depth, bell: Some(bell), thread: Some(thread) })
+            .spawn(move || worker.work(&rung))?;
+        Ok(Self { shared, depth, bell: Some(bell), thread: Some(thread) })
     }
 
     pub(super) fn submit(&self, execution: Execution, ticket: Ticket) -> Result<(), SiliconError> {
@@ -109,8 +120,6 @@ impl Lane {
             return Err(SiliconError::Exhausted("places in the engine's queue"));
         }
         state.queue.push_back(Queued { execution, ticket });
-        drop(state);
-        self.ring();
         Ok(())
     }
 
@@ -122,9 +131,17 @@ impl Lane {
             return Err(SiliconError::Unknown("preempted job"));
         };
         state.queue.push_back(Queued { execution, ticket });
-        drop(state);
-        self.ring();
         Ok(())
+    }
+
+    /// See [`Silicon::kick`](mediator::Silicon::kick).
+    pub(super) fn kick(&self) {
+        let mut left = LOAN;
+        while let Some(queued) = self.shared.next() {
+            if self.shared.run(queued, Some(&mut left)) == Turn::HandedOver {
+                return self.ring();
+            }
+        }
     }
 
     /// See [`Silicon::recall`](mediator::Silicon::recall).
@@ -144,7 +161,7 @@ impl Lane {
         let queued = state.take_queued(vm, job);
         drop(state);
         if let Some(Queued { mut execution, ticket }) = queued {
-            let now = self.clock.now();
+            let now = self.shared.clock.now();
             ticket.answer(Outcome::Ended(suspend(&mut execution)), now, now);
         }
         None
@@ -160,7 +177,7 @@ impl Lane {
         let Some(Queued { execution, ticket }) = state.take_queued(vm, job) else { return };
         state.preempted.push(Preempted { vm, job, execution });
         drop(state);
-        let now = self.clock.now();
+        let now = self.shared.clock.now();
         ticket.answer(Outcome::Preempted, now, now);
     }
 
@@ -185,7 +202,7 @@ impl Lane {
         let queued = state.take_queued(vm, job);
         drop(state);
         if let Some(Queued { ticket, .. }) = queued {
-            let now = self.clock.now();
+            let now = self.shared.clock.now();
             ticket.answer(Outcome::Ended(JobEnd::Killed(why)), now, now);
         }
     }
@@ -226,49 +243,70 @@ fn suspend(execution: &mut Execution) -> JobEnd {
     execution.suspend().map_or_else(JobEnd::Fault, |()| JobEnd::Suspended)
 }
 
-struct Worker {
-    shared: Arc<Shared>,
-    clock: Clock,
-    counters: Arc<Counters>,
-    rung: Receiver<()>,
+/// What became of a turn on a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// The job has been answered for.
+    Over,
+    /// The engine's thread is to go on with it.
+    HandedOver,
 }
 
-impl Worker {
-    fn work(&self) {
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The engine's thread.
+    fn work(&self, rung: &Receiver<()>) {
         loop {
-            match self.next() {
-                Some(queued) => self.run(queued),
-                None if self.rung.recv().is_err() => return,
+            let handed_over = self.state().handed_over.take();
+            match handed_over.or_else(|| self.next()) {
+                Some(queued) => {
+                    self.run(queued, None);
+                }
+                None if rung.recv().is_err() => return,
                 None => {}
             }
         }
     }
 
+    /// Begins with the next job, if none runs.
     fn next(&self) -> Option<Queued> {
-        let mut state = self.shared.state();
+        let mut state = self.state();
+        if state.running.is_some() {
+            return None;
+        }
         let queued = state.queue.pop_front()?;
         let (vm, job) = (queued.ticket.vm(), queued.ticket.job());
-        state.running = Some(Running { vm, job, killed: None, recalled: false });
-        self.shared.stop.clear();
+        let began = self.clock.now();
+        state.running = Some(Running { vm, job, began, killed: None, recalled: false });
+        self.stop.clear();
         Some(queued)
     }
 
-    fn run(&self, Queued { mut execution, ticket }: Queued) {
-        let began = self.clock.now();
+    /// Executes the running job: a part of it on a thread that is on `loan`.
+    fn run(&self, queued: Queued, loan: Option<&mut u32>) -> Turn {
+        let Queued { mut execution, ticket } = queued;
         // A mistake in the model costs this job, not the engine.
-        let pause =
-            catch_unwind(AssertUnwindSafe(|| self.drive(&mut execution))).unwrap_or_else(|_| {
+        let pause = catch_unwind(AssertUnwindSafe(|| self.drive(&mut execution, loan)))
+            .unwrap_or_else(|_| {
                 Pause::Fault(Reason::new("model/panic", "the model failed; see the log"))
             });
-        let mut state = self.shared.state();
-        let (killed, recalled) = state
-            .running
-            .take()
-            .map_or((None, false), |running| (running.killed, running.recalled));
+        let mut state = self.state();
+        if pause == Pause::Long {
+            state.handed_over = Some(Queued { execution, ticket });
+            return Turn::HandedOver;
+        }
+        let now = self.clock.now();
+        let (began, killed, recalled) =
+            state.running.take().map_or((now, None, false), |running| {
+                (running.began, running.killed, running.recalled)
+            });
         let outcome = match pause {
             Pause::Done => Outcome::Ended(JobEnd::Done),
             Pause::Fault(reason) => Outcome::Ended(JobEnd::Fault(reason)),
-            Pause::Stopped | Pause::Waiting => match killed {
+            Pause::Stopped | Pause::Waiting | Pause::Long => match killed {
                 Some(why) => Outcome::Ended(JobEnd::Killed(why)),
                 None if recalled => Outcome::Ended(suspend(&mut execution)),
                 None => {
@@ -280,15 +318,19 @@ impl Worker {
             },
         };
         drop(state);
-        ticket.answer(outcome, began, self.clock.now());
+        ticket.answer(outcome, began, now);
+        Turn::Over
     }
 
-    fn drive(&self, execution: &mut Execution) -> Pause {
+    fn drive(&self, execution: &mut Execution, loan: Option<&mut u32>) -> Pause {
         execution.flush();
+        if let Some(left) = loan {
+            return execution.run(&self.stop, Some(left));
+        }
         let mut waited_at = None;
         let mut waits = 0_u32;
         loop {
-            let pause = execution.run(&self.shared.stop);
+            let pause = execution.run(&self.stop, None);
             if pause != Pause::Waiting {
                 return pause;
             }

@@ -1,10 +1,10 @@
 //! A software Gen9: executes command streams by itself, anywhere.
 //!
 //! ```text
-//!  submit ──► lane (one for each engine) ──► worker thread ──► execution ──► fence
-//!             queue, preempted jobs, kills                      │  ├─ streamer: MI commands, PIPE_CONTROL
-//!                                                               │  └─ blitter: XY_* commands
-//!                                                               └─ memory: the guest's own tables, a TLB
+//!  submit ──► lane (one for each engine) ──► a thread ──► execution ──► fence
+//!             queue, preempted jobs, kills                 │  ├─ streamer: MI commands, PIPE_CONTROL
+//!                                                          │  └─ blitter: XY_* commands
+//!                                                          └─ memory: the guest's own tables, a TLB
 //! ```
 //!
 //! What it does: MI commands, PIPE_CONTROL, FLUSH_DW, the blitter's copies and fills, context save and restore,
@@ -69,7 +69,7 @@ struct Tables {
     contexts: HashMap<ContextId, OpenContext>,
 }
 
-/// The software model: four engines, one thread each. Dropping it kills what runs and ends the threads.
+/// The software model: four engines, one thread each; what is short is done by whoever submits it. Dropping it kills what runs and ends the threads.
 #[derive(Debug)]
 pub struct Model {
     limits: Limits,
@@ -208,6 +208,12 @@ impl Silicon for Model {
                 ticket.spend();
                 Err(error)
             }
+        }
+    }
+
+    fn kick(&self, engine: EngineId) {
+        if let Ok(lane) = self.lane(engine) {
+            lane.kick();
         }
     }
 
