@@ -27,12 +27,18 @@ const BATCH: usize = 64;
 /// How often a VM's thread does that for itself and others; the rest is left to the engine's thread.
 const ROUNDS: usize = 4;
 
+/// An order on its way. Its receipt, if somebody counts what is on the way, is gone when it is carried out.
+struct Sent<W: Send + 'static> {
+    order: Order<W>,
+    _receipt: Option<Arc<()>>,
+}
+
 /// The way to one engine's executor.
 pub(crate) struct Dispatch<W: Send + 'static> {
     engine: EngineId,
     silicon: Arc<dyn Silicon<Work = W>>,
     executor: Mutex<Executor<W>>,
-    orders: (Sender<Order<W>>, Receiver<Order<W>>),
+    orders: (Sender<Sent<W>>, Receiver<Sent<W>>),
     /// Wakes the engine's thread; holds one token at most.
     bell: (Sender<()>, Receiver<()>),
     /// How many carry out orders, or are about to look whether there are more.
@@ -49,14 +55,14 @@ impl<W: Send + 'static> Dispatch<W> {
         silicon: Arc<dyn Silicon<Work = W>>,
         clock: Clock,
     ) -> Arc<Self> {
-        let orders = crossbeam_channel::unbounded();
+        let orders = crossbeam_channel::unbounded::<Sent<W>>();
         let bell = crossbeam_channel::bounded(1);
         let (queue, ring) = (orders.0.clone(), bell.0.clone());
         let looking = Arc::new(AtomicUsize::new(0));
         let somebody_looks = Arc::clone(&looking);
-        let fences = Arc::new(move |fence| {
+        let fences = Arc::new(move |order| {
             // The receivers are gone only when the mediator is.
-            let _ = queue.send(fence);
+            let _ = queue.send(Sent { order, _receipt: None });
             // Either this sees that somebody looks, or that one, who stops looking before it looks once more, sees the fence.
             if somebody_looks.load(Ordering::SeqCst) == 0 {
                 let _ = ring.try_send(());
@@ -77,7 +83,16 @@ impl<W: Send + 'static> Dispatch<W> {
 
     /// Gives an order: it is carried out now, or by whoever holds the executor.
     pub(crate) fn order(&self, order: Order<W>) {
-        let _ = self.orders.0.send(order);
+        self.send(Sent { order, _receipt: None });
+    }
+
+    /// The same, with a receipt that is gone when the order is carried out.
+    pub(crate) fn order_counted(&self, order: Order<W>, receipt: &Arc<()>) {
+        self.send(Sent { order, _receipt: Some(Arc::clone(receipt)) });
+    }
+
+    fn send(&self, sent: Sent<W>) {
+        let _ = self.orders.0.send(sent);
         for _ in 0..ROUNDS {
             // An order that came while somebody held the executor is the holder's: so everyone looks again after.
             if self.orders.1.is_empty() {
@@ -146,8 +161,8 @@ impl<W: Send + 'static> Dispatch<W> {
         // What is over at once is so before anybody has to watch over it.
         for _ in 0..ROUNDS {
             let now = self.clock.now();
-            for order in self.orders.1.try_iter().take(BATCH) {
-                executor.guarded(|own| own.handle(order, now));
+            for sent in self.orders.1.try_iter().take(BATCH) {
+                executor.guarded(|own| own.handle(sent.order, now));
             }
             executor.guarded(|own| own.pump(now));
             if executor.has_submitted() {

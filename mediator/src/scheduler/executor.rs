@@ -66,8 +66,6 @@ pub(crate) enum Order<W: Send + 'static> {
     /// All jobs of a VM that was admitted are wanted back. Its thread hears of the answer by [`Mail::Recalled`], and
     /// submits nothing before.
     RecallAll { vm: VmId, reply: Sender<Recalled<W>> },
-    /// What a VM's thread orders, with a receipt that is gone when the order is carried out.
-    Counted { order: Box<Self>, receipt: Arc<()> },
     /// Silicon answered.
     Fence { generation: u64, fence: Fence },
 }
@@ -193,7 +191,6 @@ impl<W: Send + 'static> Executor<W> {
             Order::Kill { vm, job } => self.kill(vm, job, now),
             Order::Recall { vm, job } => self.recall(vm, job),
             Order::RecallAll { vm, reply } => self.recall_all(vm, reply),
-            Order::Counted { order, receipt: _receipt } => self.handle(*order, now),
             Order::Fence { generation, fence } => self.fence(generation, fence, now),
         }
     }

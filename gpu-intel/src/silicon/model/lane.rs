@@ -23,6 +23,7 @@ use super::counters::Counters;
 use super::execution::{Execution, Pause};
 use super::stop::Stop;
 use crate::engine::Engine;
+use crate::gtt::Tlb;
 use crate::silicon::Batch;
 
 /// A wait that is over soon should not cost a nap; a long one should not cost a core.
@@ -34,7 +35,7 @@ const LOAN: u32 = 128;
 
 #[derive(Debug)]
 struct Queued {
-    execution: Execution,
+    execution: Box<Execution>,
     ticket: Ticket,
 }
 
@@ -51,12 +52,14 @@ struct Running {
 struct Preempted {
     vm: VmId,
     job: JobId,
-    execution: Execution,
+    execution: Box<Execution>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     queue: VecDeque<Queued>,
+    /// The engine's, while nothing executes.
+    tlb: Tlb,
     running: Option<Running>,
     /// The running job, while no thread has it.
     handed_over: Option<Queued>,
@@ -71,7 +74,7 @@ impl State {
     }
 
     /// Takes what is left of a preempted job.
-    fn take_preempted(&mut self, vm: VmId, job: JobId) -> Option<Execution> {
+    fn take_preempted(&mut self, vm: VmId, job: JobId) -> Option<Box<Execution>> {
         let index = self.preempted.iter().position(|p| (p.vm, p.job) == (vm, job))?;
         Some(self.preempted.swap_remove(index).execution)
     }
@@ -112,7 +115,11 @@ impl Lane {
         Ok(Self { shared, depth, bell: Some(bell), thread: Some(thread) })
     }
 
-    pub(super) fn submit(&self, execution: Execution, ticket: Ticket) -> Result<(), SiliconError> {
+    pub(super) fn submit(
+        &self,
+        execution: Box<Execution>,
+        ticket: Ticket,
+    ) -> Result<(), SiliconError> {
         let mut state = self.shared.state();
         if state.queue.len() + usize::from(state.running.is_some()) >= self.depth {
             drop(state);
@@ -288,12 +295,16 @@ impl Shared {
     /// Executes the running job: a part of it on a thread that is on `loan`.
     fn run(&self, queued: Queued, loan: Option<&mut u32>) -> Turn {
         let Queued { mut execution, ticket } = queued;
+        let mut tlb = std::mem::take(&mut self.state().tlb);
+        execution.exchange_tlb(&mut tlb);
         // A mistake in the model costs this job, not the engine.
         let pause = catch_unwind(AssertUnwindSafe(|| self.drive(&mut execution, loan)))
             .unwrap_or_else(|_| {
                 Pause::Fault(Reason::new("model/panic", "the model failed; see the log"))
             });
+        execution.exchange_tlb(&mut tlb);
         let mut state = self.state();
+        state.tlb = tlb;
         if pause == Pause::Long {
             state.handed_over = Some(Queued { execution, ticket });
             return Turn::HandedOver;
@@ -323,7 +334,6 @@ impl Shared {
     }
 
     fn drive(&self, execution: &mut Execution, loan: Option<&mut u32>) -> Pause {
-        execution.flush();
         if let Some(left) = loan {
             return execution.run(&self.stop, Some(left));
         }

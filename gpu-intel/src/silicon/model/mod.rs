@@ -29,10 +29,10 @@ mod stop;
 
 mod blitter;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::HashMap;
 use mediator::{
     Clock, ContextId, EngineId, GuestRam, JobEnd, JobId, Limits, Reason, Silicon, SiliconError,
     SpaceId, SpaceRoot, Ticket, VmId,
@@ -128,7 +128,7 @@ impl Model {
         engine: EngineId,
         context: ContextId,
         work: Batch,
-    ) -> Result<Execution, SiliconError> {
+    ) -> Result<Box<Execution>, SiliconError> {
         let tables = self.tables();
         let context = tables.contexts.get(&context).ok_or(SiliconError::Unknown("context"))?;
         if context.engine.id() != engine {
@@ -137,7 +137,7 @@ impl Model {
         let space = tables.spaces.get(&context.space).ok_or(SiliconError::Unknown("space"))?;
         let memory = Memory::new(space.ram.clone(), space.root, Arc::clone(&self.atomics));
         let counters = Arc::clone(&self.counters);
-        Ok(Execution::new(context.engine, memory, work, self.clock, counters))
+        Ok(Box::new(Execution::new(context.engine, memory, work, self.clock, counters)))
     }
 }
 

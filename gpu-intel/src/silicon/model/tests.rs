@@ -586,3 +586,25 @@ fn what_takes_long_is_handed_over_and_keeps_its_turn() {
     assert_eq!(end(&second), JobEnd::Done);
     assert_eq!(host.count("blits"), 1);
 }
+
+#[test]
+fn what_a_batch_does_not_change_is_not_stored() {
+    let host = Host::new();
+    let context = host.context(Engine::Render);
+    let image = vec![GuestAddress(IMAGE), GuestAddress(IMAGE + 0x1000)];
+    let run = |restore, commands: &[u32]| {
+        host.write(BATCH, commands);
+        let work = Batch { image: image.clone(), restore, save: true, ..batch(BATCH) };
+        end(&host.try_submit(Engine::Render, context, work).unwrap().1)
+    };
+    // The header of the pairs is of no use to anybody here: that it is stored shows that all is.
+    let header = (IMAGE + 0x1000 + 4 * 0x51) as u32;
+    assert_eq!(run(false, &[END]), JobEnd::Done);
+    assert_eq!(host.read(header), 0x1100_1057);
+    host.write(header, &[1]);
+    assert_eq!(run(true, &[store(DATA, 7).as_slice(), &[END]].concat()), JobEnd::Done);
+    assert_eq!([host.read(DATA), host.read(header)], [7, 1]);
+    assert_eq!(run(true, &[0x1100_0001, 0x2608, 11, END]), JobEnd::Done);
+    assert_eq!(host.read(header), 0x1100_1057);
+    assert_eq!(host.read(header + 4 * (2 + 2 * 13)), 11, "R1");
+}

@@ -85,8 +85,8 @@ pub(crate) fn submissions() -> Result<Vec<Measured>> {
 
 pub(crate) fn shim() -> Result<Vec<Measured>> {
     let wake_ups = shim::PingPong::new()?;
-    let asleep = shim::Rig::new(Duration::ZERO)?;
-    let awake = shim::Rig::new(Duration::from_secs(1))?;
+    let asleep = shim::Rig::new(shim::Executes::Nothing, Duration::ZERO)?;
+    let awake = shim::Rig::new(shim::Executes::Nothing, Duration::from_secs(1))?;
     let [mut bare, mut ratios, mut looks, mut each] = [const { Vec::new() }; 4];
     // They take turns: what else goes on meets all of them alike.
     for _ in 0..crate::statistics::ROUNDS {
