@@ -60,6 +60,5 @@ mod tests {
     fn powers_take_the_magnitude() {
         let pow = float(MathFunction::Pow, false).unwrap();
         assert_eq!(pow(-2.0, 3.0), 8.0);
-        assert!(float(MathFunction::Log, false).unwrap()(-1.0).is_nan() || true);
     }
 }
