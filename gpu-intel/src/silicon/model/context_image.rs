@@ -91,8 +91,8 @@ pub(super) fn restore(
     page.read(ram, at, 0..BLOCK_END)?;
     let engine = to.streamer.engine;
     let complete = restore_private(ram, at, &mut page, to)?;
-    let value = |(i, offset)| (engine.register(offset), page.word(BLOCK + 2 + 2 * i));
-    to.registers.restore_each(block().enumerate().map(value));
+    let values = page.pairs(BLOCK + 1, BLOCK_REGISTERS).map(|(_, value)| value);
+    to.registers.restore_each(block().map(|offset| engine.register(offset)).zip(values));
     let position: [u32; 6] = std::array::from_fn(|i| page.word(BATCH_POSITION + 2 * i));
     let whole = complete && position == Position::encode(None);
     let (set_predicate, setup) = (to.streamer.set_predicate, *to.setup);
@@ -119,9 +119,7 @@ fn restore_private(
         page.read(ram, at, PAIRS..PAGE_DWORDS)?;
     }
     to.streamer.set_predicate = (page.word(PRIVATE + 4) & 0xf) as u8;
-    let pair = |i: usize| (RegisterOffset(page.word(PAIRS + 2 * i)), page.word(PAIRS + 2 * i + 1));
-    to.registers.restore_each((0..count).map(pair));
-    let complete = to.registers.all().map(|(at, _)| at).eq((0..count).map(|i| pair(i).0));
+    let complete = to.registers.restore_each(page.pairs(PAIRS, count));
     for (i, dword) in to.setup.0.iter_mut().enumerate() {
         *dword = page.word(PAIRS + 2 * count + i);
     }
@@ -221,6 +219,15 @@ impl Page {
         let from = GuestAddress(page.0.wrapping_add(4 * dwords.start as u64));
         let bytes = self.0.get_mut(4 * dwords.start..4 * dwords.end).unwrap_or_default();
         ram.read(from, bytes).map_err(|error| Fault::new("context/image", error.to_string()))
+    }
+
+    /// So many pairs of a register and its value, from a dword on.
+    fn pairs(&self, at: usize, count: usize) -> impl Iterator<Item = (RegisterOffset, u32)> {
+        let (pairs, _) = self.0.get(4 * at..).unwrap_or_default().as_chunks::<8>();
+        pairs.iter().take(count).map(|pair| {
+            let both = u64::from_le_bytes(*pair);
+            (RegisterOffset(both as u32), (both >> 32) as u32)
+        })
     }
 
     /// A dword of it; zero behind its end.

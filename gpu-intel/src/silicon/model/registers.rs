@@ -122,12 +122,20 @@ impl Registers {
         self.restore_each([(at, value)]);
     }
 
-    /// Puts back stored values: sooner where each register is the one behind the last one.
-    pub fn restore_each(&mut self, values: impl IntoIterator<Item = (RegisterOffset, u32)>) {
-        let mut next = 0;
+    /// Puts back stored values: sooner where each register is the one behind the last one. Returns whether these are all
+    /// registers, in their order.
+    pub fn restore_each(
+        &mut self,
+        values: impl IntoIterator<Item = (RegisterOffset, u32)>,
+    ) -> bool {
+        let (mut next, mut in_order) = (0, true);
         for (at, value) in values {
-            let is_next = self.known.get(next).is_some_and(|(known, _)| *known == at);
-            let Some(place) = is_next.then_some(next).or_else(|| self.find(at)) else { continue };
+            let mut place = next;
+            if self.known.get(place).is_none_or(|(known, _)| *known != at) {
+                in_order = false;
+                let Some(found) = self.find(at) else { continue };
+                place = found;
+            }
             if let (Some((_, access)), Some(old)) =
                 (self.known.get(place), self.values.get_mut(place))
             {
@@ -135,6 +143,7 @@ impl Registers {
             }
             next = place + 1;
         }
+        in_order && next == self.known.len()
     }
 
     /// How many there are.

@@ -18,7 +18,7 @@ use crate::Measured;
 use crate::statistics::{median, range, rounded};
 
 const RELEASE: &str = "13";
-const FRAMES: [u32; 2] = [20, 220];
+const FRAMES: [u32; 2] = [20, 420];
 const DRAWS: u32 = 500;
 const LIMIT: Duration = Duration::from_secs(120);
 const ROUNDS: usize = 3;
@@ -44,6 +44,8 @@ GALLIUM_DRIVER=virpipe gl-client draws";
 struct Cost {
     client: f64,
     server: f64,
+    /// Of the server's, what the threads of the software GPU's engines used; nothing where that is not known.
+    engines: f64,
 }
 
 impl Cost {
@@ -63,7 +65,12 @@ fn compare(id: &'static str, options: &[&str]) -> Result<Measured> {
         let (vgate, virgl) = (per_frame(on_vgate, options)?, per_frame(on_virgl, options)?);
         ratios.push(vgate.all() / virgl.all());
         let parts = |cost: Cost| format!("{} + {}", rounded(cost.client), rounded(cost.server));
-        notes = format!("client + server, ms: vgate {}, virgl {}", parts(vgate), parts(virgl));
+        notes = format!(
+            "client + server, ms: vgate {}, of it the software GPU's engines {}; virgl {}",
+            parts(vgate),
+            rounded(vgate.engines),
+            parts(virgl)
+        );
     }
     let (low, high) = range(&ratios);
     let note = format!("{} to {}; {notes}", rounded(low), rounded(high));
@@ -84,6 +91,7 @@ fn per_frame(run: fn(&[String]) -> Result<Cost>, options: &[&str]) -> Result<Cos
     Ok(Cost {
         client: (more.client - less.client) / frames,
         server: (more.server - less.server) / frames,
+        engines: (more.engines - less.engines) / frames,
     })
 }
 
@@ -93,10 +101,21 @@ fn on_vgate(arguments: &[String]) -> Result<Cost> {
     let run = client.on_daemon(&vgate.path("desktop.sock"))?.run("spec-draws-vgate", LIMIT)?;
     let client = client_time(&run.success()?)?;
     let stat = fs::read_to_string(format!("/proc/{}/stat", vgate.pid()))?;
+    let mut engines = 0.0;
+    for task in fs::read_dir(format!("/proc/{}/task", vgate.pid()))? {
+        let stat = fs::read_to_string(task?.path().join("stat"))?;
+        if stat.contains("(model ") {
+            engines += used(&stat)?;
+        }
+    }
+    Ok(Cost { client, server: used(&stat)?, engines })
+}
+
+/// Milliseconds of processor time, of a process's or thread's `stat`.
+fn used(stat: &str) -> Result<f64> {
     // Behind the name, which may hold anything, utime and stime are the 12th and 13th.
     let fields = stat.rsplit_once(')').context("no name")?.1.split_whitespace();
-    let used = fields.skip(11).take(2).map(|ticks| Ok(ticks.parse::<f64>()? * TICK_MS));
-    Ok(Cost { client, server: used.sum::<Result<f64>>()? })
+    fields.skip(11).take(2).map(|ticks| Ok(ticks.parse::<f64>()? * TICK_MS)).sum()
 }
 
 fn on_virgl(arguments: &[String]) -> Result<Cost> {
@@ -109,7 +128,7 @@ fn on_virgl(arguments: &[String]) -> Result<Cost> {
     let server = said.lines().find_map(|line| line.strip_prefix("server "));
     let ticks = server.context("virgl's server said nothing")?.split_whitespace();
     let used = ticks.map(|ticks| Ok(ticks.parse::<f64>()? * TICK_MS)).sum::<Result<f64>>()?;
-    Ok(Cost { client: client_time(&said)?, server: used })
+    Ok(Cost { client: client_time(&said)?, server: used, engines: 0.0 })
 }
 
 fn client_time(said: &str) -> Result<f64> {
