@@ -9,7 +9,7 @@
 //! Memory is read in chunks, each dword once on the way through a batch. What a hostile batch can make of this is
 //! bounded by a [`Budget`]: batches legally jump back into themselves, and each is walked once.
 
-use foldhash::HashSet;
+use foldhash::{HashSet, HashSetExt};
 use mediator::Reason;
 
 use super::{Command, MAX_LENGTH, opcode, recognize};
@@ -103,7 +103,7 @@ impl Walker {
     /// A walker that sees at most as much as `budget` says.
     #[must_use]
     pub fn new(budget: Budget) -> Self {
-        let (queue, seen) = (Vec::with_capacity(64), HashSet::default());
+        let (queue, seen) = (Vec::with_capacity(64), HashSet::with_capacity(64));
         Self { budget, chunk: vec![0; CHUNK], found: Found { queue, seen } }
     }
 
