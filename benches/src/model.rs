@@ -66,6 +66,7 @@ impl Rig {
         let start = PpgttAddress(BATCH);
         let work = Batch::new(start);
         self.model.submit(self.engine.id(), self.context, work, ticket)?;
+        self.model.kick(self.engine.id());
         let fence = fence.recv().context("no fence")?;
         match fence.outcome {
             Outcome::Ended(JobEnd::Done) => Ok(fence.ended.since(fence.began)),

@@ -1,8 +1,7 @@
-//! The way of an empty batch through the shim: from a client to a daemon in another process, over silicon that takes no
-//! time, and back.
+//! The way of an empty batch through the shim: from a client to a daemon in another process, and back.
 //!
 //! ```text
-//!  this process: client ══ queues ══ daemon: the client's thread, audit, executor, null silicon
+//!  this process: client ══ queues ══ daemon: the client's thread, audit, executor, the software GPU or null silicon
 //!  this process ── eventfd ──► echo ── eventfd ──► this process        what the kernel takes for two wake-ups alone
 //! ```
 //!
@@ -17,17 +16,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use gpu_intel::silicon::Batch;
+use gpu_intel::silicon::model::Model;
 use gpu_intel::{Client as ClientGpu, Platform};
 use guest_shim::client::Client;
 use guest_shim::wire::{ArenaOffset, ContextName, GpuAddress};
 use mediator::memory::MemoryQuota;
 use mediator::{Clock, Mediator, NullSilicon, Quotas, ShimConfig, Silicon, Weight};
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tempfile::TempDir;
 
 const SOCKET: &str = "VGATE_BENCH_SHIM";
 const AWAKE: &str = "VGATE_BENCH_AWAKE_MICROSECONDS";
+const MODEL: &str = "VGATE_BENCH_MODEL";
 const ECHO: &str = "VGATE_BENCH_ECHO";
+const CORE: &str = "VGATE_BENCH_CORE";
 const BATCH: u64 = 0x1_0000;
 /// The blitter's place among the engines.
 const COPY: u16 = 1;
@@ -35,6 +38,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Becomes the daemon or the echo, if this process was started as one. Then it doesn't return.
 pub fn serve_if_asked() {
+    let core = std::env::var(CORE).ok().and_then(|core| core.parse().ok());
+    if let Some(Err(error)) = core.map(keep_to) {
+        eprintln!("{error:#}");
+        std::process::exit(1);
+    }
     let served = if let Some(socket) = std::env::var_os(SOCKET) {
         daemon(Path::new(&socket))
     } else if std::env::var_os(ECHO).is_some() {
@@ -49,12 +57,34 @@ pub fn serve_if_asked() {
     std::process::exit(0);
 }
 
+/// Keeps this thread, and those that it starts from now on, to a core.
+///
+/// # Errors
+/// When there is no such core for this process.
+pub fn keep_to(core: usize) -> Result<()> {
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    sched_setaffinity(None, &cores).with_context(|| format!("core {core}"))
+}
+
+/// The cores that this thread may run on.
+///
+/// # Errors
+/// The kernel's.
+pub fn cores() -> Result<Vec<usize>> {
+    let cores = sched_getaffinity(None)?;
+    Ok((0..CpuSet::MAX_CPU).filter(|core| cores.is_set(*core)).collect())
+}
+
 /// Until standard input ends.
 fn daemon(socket: &Path) -> Result<()> {
     let awake: u64 = std::env::var(AWAKE).context(AWAKE)?.parse()?;
     let clock = Clock::start();
-    let silicon: NullSilicon<Batch> = NullSilicon::at_once();
-    let mut mediator = Mediator::start(Arc::new(silicon) as Arc<dyn Silicon<Work = Batch>>, clock)?;
+    let silicon: Arc<dyn Silicon<Work = Batch>> = match std::env::var_os(MODEL) {
+        Some(_) => Arc::new(Model::new(clock)?),
+        None => Arc::new(NullSilicon::at_once()),
+    };
+    let mut mediator = Mediator::start(silicon, clock)?;
     let memory = MemoryQuota { regions: 64, bytes: 1 << 30 };
     let config = ShimConfig {
         name: "bench".to_owned(),
@@ -82,8 +112,14 @@ fn echo() -> Result<()> {
 struct Process(Child);
 
 impl Process {
-    fn start(variables: &[(&str, String)], input: Stdio, output: Stdio) -> Result<Self> {
+    fn start(
+        variables: &[(&str, String)],
+        core: Option<usize>,
+        input: Stdio,
+        output: Stdio,
+    ) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
+        command.envs(core.map(|core| (CORE, core.to_string())));
         command.envs(variables.iter().map(|(name, value)| (name, value)));
         Ok(Self(command.stdin(input).stdout(output).spawn()?))
     }
@@ -105,14 +141,14 @@ pub struct PingPong {
 }
 
 impl PingPong {
-    /// Starts the other process.
+    /// Starts the other process, to run on this core if one is named.
     ///
     /// # Errors
     /// When it can't.
-    pub fn new() -> Result<Self> {
+    pub fn new(core: Option<usize>) -> Result<Self> {
         let (to, from) = (eventfd(0, EventfdFlags::CLOEXEC)?, eventfd(0, EventfdFlags::CLOEXEC)?);
         let (input, output) = (Stdio::from(to.try_clone()?), Stdio::from(from.try_clone()?));
-        let echo = Process::start(&[(ECHO, "1".to_owned())], input, output)?;
+        let echo = Process::start(&[(ECHO, "1".to_owned())], core, input, output)?;
         Ok(Self { to, from, _echo: echo })
     }
 
@@ -128,6 +164,15 @@ impl PingPong {
     }
 }
 
+/// What executes in the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Executes {
+    /// Silicon that takes no time: what is measured is the mediator.
+    Nothing,
+    /// The software GPU.
+    Model,
+}
+
 /// A client of a daemon in another process.
 #[derive(Debug)]
 pub struct Rig {
@@ -138,16 +183,20 @@ pub struct Rig {
 }
 
 impl Rig {
-    /// Starts a daemon whose threads look out for so long before they sleep, and a client with an empty batch.
+    /// Starts a daemon whose threads look out for so long before they sleep, on this core if one is named, and a client with
+    /// an empty batch.
     ///
     /// # Errors
     /// When it can't.
-    pub fn new(awake: Duration) -> Result<Self> {
+    pub fn new(executes: Executes, awake: Duration, core: Option<usize>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let socket: PathBuf = folder.path().join("shim");
-        let variables =
-            [(SOCKET, socket.display().to_string()), (AWAKE, awake.as_micros().to_string())];
-        let daemon = Process::start(&variables, Stdio::piped(), Stdio::null())?;
+        let mut variables =
+            vec![(SOCKET, socket.display().to_string()), (AWAKE, awake.as_micros().to_string())];
+        if executes == Executes::Model {
+            variables.push((MODEL, "1".to_owned()));
+        }
+        let daemon = Process::start(&variables, core, Stdio::piped(), Stdio::null())?;
         let begun = Instant::now();
         let client = loop {
             match Client::connect(&socket) {
@@ -171,7 +220,7 @@ impl Rig {
     pub fn sleeping(&self) -> Result<Duration> {
         let begun = Instant::now();
         let point = self.client.submit(self.context, &[], GpuAddress(BATCH))?;
-        self.client.wait(&[point], Some(begun + PATIENCE))?;
+        self.client.wait(&[point], None)?;
         Ok(begun.elapsed())
     }
 

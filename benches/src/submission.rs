@@ -266,6 +266,9 @@ impl Silicon for StampedSilicon {
     fn resume(&self, engine: EngineId, ticket: Ticket) -> Result<(), SiliconError> {
         self.inner.resume(engine, ticket)
     }
+    fn kick(&self, engine: EngineId) {
+        self.inner.kick(engine);
+    }
     fn recall(&self, engine: EngineId, vm: VmId, job: JobId) -> Option<JobEnd> {
         self.inner.recall(engine, vm, job)
     }

@@ -53,6 +53,7 @@ impl Rig {
         let ticket = Ticket::new(VM, job, move |fence| drop(fences.send(fence)));
         let submitted = self.model.submit(engine.id(), context, Batch::new(start), ticket);
         submitted.expect("a job");
+        self.model.kick(engine.id());
         let fence = fence.recv_timeout(LIMIT).or_else(|_| {
             self.model.kill(engine.id(), VM, job, Reason::new("fuzz/time", "it took too long"));
             fence.recv_timeout(PATIENCE)

@@ -1,9 +1,9 @@
 //! What a client of the paravirtual way has of a Gen9 GPU: spaces whose tables are written here, and contexts whose images
 //! lie beside them. Batches are audited as those of trapped guests are.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
+use foldhash::HashMap;
 use guest_shim::wire::{Device, Engine as WireEngine, Fault, GpuAddress};
 use mediator::{
     ClientGpu, ClientSetup, ContextKey, EngineClass, EngineId, GuestAddress, GuestRam, Reason,
@@ -57,8 +57,8 @@ impl Client {
             platform,
             pool: Pages::new(setup.ram.clone(), setup.tables),
             ram: setup.ram,
-            spaces: HashMap::new(),
-            contexts: HashMap::new(),
+            spaces: HashMap::default(),
+            contexts: HashMap::default(),
             next_context: 0,
             scan: Scan::default(),
             scanned: 0,

@@ -20,6 +20,7 @@ const LIMIT: u64 = 256 << 10;
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
     audit: Audit,
+    bytes: Vec<u8>,
 }
 
 impl Scan {
@@ -33,7 +34,9 @@ impl Scan {
     ) -> Outcome {
         let tables = PageTableWalker::new(space);
         let end = start.truncated().0.saturating_add(LIMIT);
-        self.audit.scan(&mut Pages { ram, tables, end }, engine, start)
+        self.bytes.resize(PAGE_SIZE as usize, 0);
+        let bytes = &mut self.bytes;
+        self.audit.scan(&mut Pages { ram, tables, end, bytes }, engine, start)
     }
 }
 
@@ -42,19 +45,20 @@ struct Pages<'a> {
     ram: &'a GuestRam,
     tables: PageTableWalker,
     end: u64,
+    /// A page of it.
+    bytes: &'a mut [u8],
 }
 
 impl CommandMemory for Pages<'_> {
     fn fetch(&mut self, at: PpgttAddress, to: &mut [u32]) -> usize {
         let left = self.end.saturating_sub(at.truncated().0) / 4;
         let wanted = usize::try_from(left).map_or(to.len(), |left| to.len().min(left));
-        let mut bytes = [0; PAGE_SIZE as usize];
         let mut filled = 0;
         while filled < wanted {
             let here = PpgttAddress((at.0 & !3).wrapping_add(4 * filled as u64)).truncated();
             let dwords = ((PAGE_SIZE - here.0 % PAGE_SIZE) / 4) as usize;
             let dwords = dwords.min(wanted - filled);
-            let Some(bytes) = bytes.get_mut(..4 * dwords) else { break };
+            let Some(bytes) = self.bytes.get_mut(..4 * dwords) else { break };
             let Ok(page) = self.tables.walk(self.ram, here) else { break };
             if self.ram.read(page.physical, bytes).is_err() {
                 break;

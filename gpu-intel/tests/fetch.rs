@@ -64,6 +64,7 @@ impl Machine {
         let ticket = Ticket::new(VM, job, move |fence| sender.send(fence).unwrap());
         let work = silicon::Batch::new(start);
         self.model.submit(engine.id(), context, work, ticket).unwrap();
+        self.model.kick(engine.id());
         let fence = fence.recv_timeout(patience).unwrap_or_else(|_| {
             self.model.kill(engine.id(), VM, job, Reason::new("test/endless", "enough"));
             fence.recv().unwrap()

@@ -102,7 +102,8 @@ pub trait Silicon: Send + Sync + 'static {
     /// Closes a context; its jobs must have ended.
     fn close_context(&self, context: ContextId);
 
-    /// Queues `work`. Its end comes back through `ticket`, from another thread.
+    /// Queues `work`, which begins with the next [`kick`](Self::kick) at the latest. Its end comes back through `ticket`,
+    /// from any thread, perhaps before this returns.
     ///
     /// # Errors
     /// As for the other calls. The ticket is then spent: it reports nothing.
@@ -114,11 +115,15 @@ pub trait Silicon: Send + Sync + 'static {
         ticket: Ticket,
     ) -> Result<(), SiliconError>;
 
-    /// Goes on with a preempted job.
+    /// Goes on with a preempted job, as [`submit`](Self::submit) does with a new one.
     ///
     /// # Errors
     /// [`SiliconError::Unknown`] if silicon keeps no such job.
     fn resume(&self, engine: EngineId, ticket: Ticket) -> Result<(), SiliconError>;
+
+    /// Has the engine begin with what is queued. The calling thread may be borrowed for that, for about as long as it takes
+    /// to wake another one: it holds nothing that anybody waits for. Silicon that begins by itself needs no kick.
+    fn kick(&self, _engine: EngineId) {}
 
     /// Calls a job back: it is to end at the next point where its context's owner allows it to be interrupted and its
     /// context can go on later. Then all that is left of it is in the context, and its ticket reports

@@ -85,6 +85,16 @@ impl Root {
         program.binds.push(["--ro-bind".into(), programs()?.into(), PROGRAMS.into()]);
         Ok(program)
     }
+
+    /// A script for the root's shell, which finds our programs.
+    ///
+    /// # Errors
+    /// If they do not build.
+    pub fn script(&self, script: &str) -> Result<Program> {
+        let mut program = self.program("sh").args(["-c", script]);
+        program.binds.push(["--ro-bind".into(), programs()?.into(), PROGRAMS.into()]);
+        Ok(program.env("PATH", format!("/usr/bin:{PROGRAMS}")))
+    }
 }
 
 /// A program that will run in a root.

@@ -2,6 +2,7 @@
 //! for its driver.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -121,6 +122,20 @@ fn piglit_programs_neither_crash_nor_hang() -> Result<()> {
     }
     println!("{verdicts:?}");
     ensure!(bad.is_empty(), "{bad:?}");
+    Ok(())
+}
+
+#[test]
+fn submitting_to_a_daemon_that_is_awake_makes_no_system_call() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let silent = |awake: &str| {
+        Command::new(env!("CARGO_BIN_EXE_silent")).arg(awake).env("TMPDIR", folder.path()).status()
+    };
+    let awake = silent("60000")?;
+    ensure!(awake.success(), "{awake}: it made a system call");
+    // One that has to wake the daemon makes one: it would be noticed.
+    let asleep = silent("0")?;
+    ensure!(asleep.signal() == Some(libc::SIGSYS), "{asleep}: the filter lets calls pass");
     Ok(())
 }
 

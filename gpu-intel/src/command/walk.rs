@@ -9,8 +9,7 @@
 //! Memory is read in chunks, each dword once on the way through a batch. What a hostile batch can make of this is
 //! bounded by a [`Budget`]: batches legally jump back into themselves, and each is walked once.
 
-use std::collections::HashSet;
-
+use foldhash::{HashSet, HashSetExt};
 use mediator::Reason;
 
 use super::{Command, MAX_LENGTH, opcode, recognize};
@@ -20,6 +19,8 @@ use crate::engine::Engine;
 /// Dwords that are fetched at a time: more than any check reaches, and few enough to stay in a processor's first cache.
 const CHUNK: usize = 2048;
 const _: () = assert!(CHUNK > MAX_LENGTH);
+/// The same for the first time: many batches are short.
+const FIRST_CHUNK: usize = 64;
 
 /// Where commands are fetched from: a context's own address space.
 pub trait CommandMemory {
@@ -174,9 +175,12 @@ impl Walk<'_> {
         level: Level,
         visitor: &mut V,
     ) -> Result<(), Reason> {
+        let mut wanted = FIRST_CHUNK;
         loop {
+            let chunk = chunk.get_mut(..wanted).unwrap_or_default();
             let filled = self.memory.fetch(self.at, chunk);
             let more = filled == chunk.len();
+            wanted = CHUNK;
             let fetched = chunk.get(..filled).unwrap_or_default();
             match self.commands(fetched, more, level, visitor)? {
                 Then::End => return Ok(()),

@@ -21,25 +21,23 @@ pub struct Frame {
 struct Slot {
     page: u64,
     frame: Frame,
+    /// Counts flushes: what was found before the last one is forgotten.
+    generation: u64,
 }
 
-/// Translations of one address space, direct-mapped. Only found pages are remembered, so that a page which the guest
-/// maps late is seen.
-#[derive(Debug)]
+/// Translations of one address space at a time, direct-mapped. Only found pages are remembered, so that a page which the
+/// guest maps late is seen.
+#[derive(Debug, Default)]
 pub struct Tlb {
+    /// None before the first translation.
     slots: Vec<Option<Slot>>,
-}
-
-impl Default for Tlb {
-    fn default() -> Self {
-        Self { slots: vec![None; SLOTS as usize] }
-    }
+    generation: u64,
 }
 
 impl Tlb {
     /// Forgets everything.
     pub fn flush(&mut self) {
-        self.slots.fill(None);
+        self.generation += 1;
     }
 
     /// The frame that holds `address`, from memory or by a walk.
@@ -52,17 +50,20 @@ impl Tlb {
         memory: &M,
         address: PpgttAddress,
     ) -> Result<Frame, WalkError> {
-        let page = address.truncated().0 / PAGE_SIZE;
+        let (page, generation) = (address.truncated().0 / PAGE_SIZE, self.generation);
+        if self.slots.is_empty() {
+            self.slots = vec![None; SLOTS as usize];
+        }
         let slot = usize::try_from(page % SLOTS).ok().and_then(|i| self.slots.get_mut(i));
         if let Some(Some(known)) = &slot
-            && known.page == page
+            && (known.page, known.generation) == (page, generation)
         {
             return Ok(known.frame);
         }
         let Page { physical, writable, .. } = walker.walk(memory, address)?;
         let frame = Frame { physical: GuestAddress(physical.0 & !(PAGE_SIZE - 1)), writable };
         if let Some(slot) = slot {
-            *slot = Some(Slot { page, frame });
+            *slot = Some(Slot { page, frame, generation });
         }
         Ok(frame)
     }

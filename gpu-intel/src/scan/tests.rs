@@ -60,6 +60,7 @@ impl Machine {
         let (sender, receiver) = bounded(1);
         let ticket = Ticket::new(VmId(1), id, move |fence| sender.send(fence).unwrap());
         model.submit(job.engine, context, job.work.clone(), ticket).unwrap();
+        model.kick(job.engine);
         let fence = receiver.recv_timeout(Duration::from_secs(20)).unwrap();
         let Outcome::Ended(end) = fence.outcome else { panic!("preempted") };
         self.act(|vgpu, fx| vgpu.finished(id, end, fx));

@@ -233,6 +233,12 @@ impl Buffers {
         idle
     }
 
+    /// What has to be over before more memory comes back.
+    pub(crate) fn last_uses_of_closed(&self) -> Vec<Point> {
+        let busy = self.closed.iter().filter_map(|id| self.all.get(id));
+        busy.flat_map(|buffer| buffer.activity.before(true).map(|user| user.point)).collect()
+    }
+
     /// A closed buffer's memory goes back, and comes again as zeros.
     pub(crate) fn free(&mut self, gpu: &dyn Gpu, id: BufferId) {
         let Some(buffer) = self.all.remove(&id) else { return };

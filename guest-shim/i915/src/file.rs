@@ -12,6 +12,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::gpu::{Gpu, Result};
 use crate::handles::Handles;
 use crate::inside::Inside;
+use crate::names;
 use crate::params;
 use crate::paths::Node;
 use crate::query;
@@ -65,6 +66,7 @@ impl DrmFile {
 
     /// Nobody has a descriptor any more. What was submitted may end.
     pub(crate) fn closed(&self) {
+        names::forget_unused();
         let (gpu, points) = (Arc::clone(&self.gpu), self.last_points());
         if points.iter().all(|point| gpu.reached(*point)) {
             return;
@@ -110,6 +112,16 @@ impl DrmFile {
                 Ok(())
             }),
             drm::GEM_CLOSE => with(call, at, |args: &mut GemClose| self.close_buffer(args.handle)),
+            // Not for render nodes.
+            drm::GEM_FLINK | drm::GEM_OPEN if self.node == Node::RENDER => Err(Errno::ACCESS),
+            drm::GEM_FLINK => with(call, at, |args: &mut GemFlink| {
+                args.name = self.name_buffer(args.handle)?;
+                Ok(())
+            }),
+            drm::GEM_OPEN => with(call, at, |args: &mut GemOpen| {
+                (args.handle, args.bytes) = self.open_named(args.name)?;
+                Ok(())
+            }),
             drm::PRIME_HANDLE_TO_FD => with(call, at, |args: &mut Prime| {
                 args.fd = self.export(args.handle, args.flags)?.into_raw_fd();
                 Ok(())

@@ -12,6 +12,7 @@ use crate::file::DrmFile;
 use crate::gpu::Result;
 use crate::mappings::Mapping;
 use crate::memory_map::{map, map_over};
+use crate::names;
 use crate::uapi::i915::{self, *};
 use crate::user::UserPointer;
 use crate::world::world;
@@ -40,10 +41,21 @@ impl DrmFile {
         if bytes > MOST_BYTES {
             return Err(Errno::TOOBIG);
         }
-        let mut state = self.state();
-        state.collect(&*self.gpu);
-        let handle = state.buffers.create(bytes)?;
-        Ok((handle, state.buffers.by_handle(handle)?.bytes))
+        loop {
+            let mut state = self.state();
+            state.collect(&*self.gpu);
+            match state.buffers.create(bytes) {
+                Ok(handle) => return Ok((handle, state.buffers.by_handle(handle)?.bytes)),
+                // Memory comes back when batches that use closed buffers are over.
+                Err(error) => {
+                    let points = state.buffers.last_uses_of_closed();
+                    drop(state);
+                    if points.is_empty() || !self.wait_for(&points, None)? {
+                        return Err(error);
+                    }
+                }
+            }
+        }
     }
 
     pub(crate) fn create_ext(&self, args: &mut GemCreateExt) -> Result<()> {
@@ -67,6 +79,8 @@ impl DrmFile {
         let mut state = self.state();
         state.buffers.close(handle)?;
         state.collect(&*self.gpu);
+        drop(state);
+        names::forget_unused();
         Ok(())
     }
 

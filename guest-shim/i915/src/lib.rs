@@ -46,6 +46,7 @@ mod inside;
 mod interpose;
 mod mappings;
 mod memory_map;
+mod names;
 mod params;
 mod paths;
 mod prime;

@@ -14,6 +14,7 @@ use rustix::fs::Stat;
 use crate::fence::Fence;
 use crate::file::DrmFile;
 use crate::mappings::Mappings;
+use crate::names::Names;
 use crate::paths::Node;
 use crate::syncobj::Syncobj;
 
@@ -41,6 +42,7 @@ pub(crate) struct World {
     /// By the inode of the descriptor that they were exported as.
     syncobjs: Mutex<BTreeMap<Inode, Arc<Syncobj>>>,
     mappings: Mutex<Mappings>,
+    names: Mutex<Names>,
     changes: Mutex<u64>,
     change: Condvar,
     child: OnceLock<Box<World>>,
@@ -71,6 +73,7 @@ impl World {
             sync_files: Mutex::new(BTreeMap::new()),
             syncobjs: Mutex::new(BTreeMap::new()),
             mappings: Mutex::new(Mappings::new()),
+            names: Mutex::new(Names::new()),
             changes: Mutex::new(0),
             change: Condvar::new(),
             child: OnceLock::new(),
@@ -138,6 +141,10 @@ impl World {
 
     pub(crate) fn mappings(&self) -> MutexGuard<'_, Mappings> {
         lock(&self.mappings)
+    }
+
+    pub(crate) fn names(&self) -> MutexGuard<'_, Names> {
+        lock(&self.names)
     }
 
     // Changes of syncobjs, for who waits for one.

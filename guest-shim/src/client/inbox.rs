@@ -3,6 +3,7 @@
 //! One thread at a time listens to the bell; the others that wait sleep until it has heard something. So any number of
 //! threads wait with one descriptor, and each finds its answer.
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io;
@@ -10,8 +11,6 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::ClientError;
 use crate::bells::Sleeper;
@@ -37,6 +36,8 @@ struct State {
     ring: Consumer<'static, COMPLETION_WORDS>,
     /// A thread listens to the bell.
     listening: bool,
+    /// So many others sleep until it has heard something.
+    others: usize,
     next_token: u32,
     /// Answers that somebody waits for.
     expected: HashMap<Token, Expected>,
@@ -56,7 +57,8 @@ impl Inbox {
     ) -> io::Result<Self> {
         let sleeper = Sleeper::new(&socket)?;
         sleeper.add_bell(&bell)?;
-        let state = State { ring, listening: false, next_token: 1, expected: HashMap::new() };
+        let state =
+            State { ring, listening: false, others: 0, next_token: 1, expected: HashMap::new() };
         Ok(Self {
             state: Mutex::new(state),
             heard: Condvar::new(),
@@ -101,14 +103,16 @@ impl Inbox {
         ended.map(|_| expected.answer)
     }
 
-    /// Waits until `reached`; `ask` asks the mediator to ring then.
+    /// Waits until `reached`; `ask` asks the mediator to ring then. If the mediator was `asleep`, it takes at least as long as
+    /// it takes to wake up.
     pub(super) fn wait_for(
         &self,
+        asleep: bool,
         reached: impl Fn() -> bool,
         ask: impl FnOnce() -> Result<(), ClientError>,
         until: Option<Instant>,
     ) -> Result<bool, ClientError> {
-        for _ in 0..SPINS {
+        for _ in 0..if asleep { 1 } else { SPINS } {
             if reached() {
                 return Ok(true);
             }
@@ -124,10 +128,8 @@ impl Inbox {
     /// Takes what is there, unless somebody else does.
     pub(super) fn drain(&self) -> Result<(), ClientError> {
         let Ok(mut state) = self.state.try_lock() else { return Ok(()) };
-        let any = self.take_all(&mut state)?;
-        drop(state);
-        if any {
-            self.heard.notify_all();
+        if self.take_all(&mut state)? {
+            self.tell_others(&state);
         }
         Ok(())
     }
@@ -170,9 +172,8 @@ impl Inbox {
     ) -> Result<bool, ClientError> {
         let mut state = self.state();
         loop {
-            let any = self.take_all(&mut state)?;
-            if any {
-                self.heard.notify_all();
+            if self.take_all(&mut state)? {
+                self.tell_others(&state);
             }
             if done(&state) {
                 return Ok(true);
@@ -185,6 +186,7 @@ impl Inbox {
                 return Ok(false);
             }
             if state.listening {
+                state.others += 1;
                 state = match left {
                     None => self.heard.wait(state).unwrap_or_else(PoisonError::into_inner),
                     Some(left) => {
@@ -192,6 +194,7 @@ impl Inbox {
                         woken.unwrap_or_else(PoisonError::into_inner).0
                     }
                 };
+                state.others -= 1;
             } else if state.ring.sleep()? {
                 // A fence has no place in the ring: whoever raised it before this saw nobody sleep.
                 if done(&state) {
@@ -204,8 +207,15 @@ impl Inbox {
                 state = self.state();
                 state.listening = false;
                 state.ring.wake();
-                self.heard.notify_all();
+                self.tell_others(&state);
             }
+        }
+    }
+
+    /// Wakes those who sleep while one listens. Nobody does: then it is no system call.
+    fn tell_others(&self, state: &State) {
+        if state.others > 0 {
+            self.heard.notify_all();
         }
     }
 

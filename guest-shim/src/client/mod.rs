@@ -14,16 +14,15 @@ mod inbox;
 mod memory;
 mod names;
 
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::vec::Vec;
-
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 pub use self::memory::Arena;
 
@@ -135,6 +134,8 @@ pub struct Client {
     context_names: Names,
     /// Rung when the mediator sleeps.
     doorbell: OwnedFd,
+    /// Whether it did when it was last looked at.
+    was_asleep: AtomicBool,
     /// One asks at a time.
     socket: Mutex<OwnedFd>,
     /// Behind all that refers to it.
@@ -174,6 +175,7 @@ impl Client {
             space_names: Names::new(1, MOST_NAMES),
             context_names: Names::new(1, MOST_NAMES),
             doorbell,
+            was_asleep: AtomicBool::new(false),
             socket: Mutex::new(socket),
             _queues: memory,
         })
@@ -382,7 +384,8 @@ impl Client {
                 let request = Request::Notify { fence: point.fence, value: point.value };
                 self.tell(&[request])
             };
-            if !self.inbox.wait_for(reached, ask, until)? {
+            let asleep = self.was_asleep.load(Ordering::Relaxed);
+            if !self.inbox.wait_for(asleep, reached, ask, until)? {
                 return Ok(false);
             }
         }
@@ -487,7 +490,9 @@ impl Client {
     }
 
     fn publish(&self, outbox: &mut Outbox) {
-        if outbox.ring.publish() {
+        let asleep = outbox.ring.publish();
+        self.was_asleep.store(asleep, Ordering::Relaxed);
+        if asleep {
             // It fails only when the mediator is gone, which others notice.
             let _ = rustix::io::write(self.doorbell.as_fd(), &1_u64.to_ne_bytes());
         }

@@ -66,8 +66,6 @@ pub(crate) enum Order<W: Send + 'static> {
     /// All jobs of a VM that was admitted are wanted back. Its thread hears of the answer by [`Mail::Recalled`], and
     /// submits nothing before.
     RecallAll { vm: VmId, reply: Sender<Recalled<W>> },
-    /// What a VM's thread orders, with a receipt that is gone when the order is carried out.
-    Counted { order: Box<Self>, receipt: Arc<()> },
     /// Silicon answered.
     Fence { generation: u64, fence: Fence },
 }
@@ -148,6 +146,8 @@ pub(crate) struct Executor<W: Send + 'static> {
     abandoned: Vec<Slot<W>>,
     /// VMs that stand still soon.
     recalls: BTreeMap<VmId, Recall<W>>,
+    /// Silicon has got jobs since it was last kicked.
+    submitted: bool,
 }
 
 impl<W: Send + 'static> Executor<W> {
@@ -165,6 +165,7 @@ impl<W: Send + 'static> Executor<W> {
             slots: VecDeque::new(),
             abandoned: Vec::new(),
             recalls: BTreeMap::new(),
+            submitted: false,
         }
     }
 
@@ -190,7 +191,6 @@ impl<W: Send + 'static> Executor<W> {
             Order::Kill { vm, job } => self.kill(vm, job, now),
             Order::Recall { vm, job } => self.recall(vm, job),
             Order::RecallAll { vm, reply } => self.recall_all(vm, reply),
-            Order::Counted { order, receipt: _receipt } => self.handle(*order, now),
             Order::Fence { generation, fence } => self.fence(generation, fence, now),
         }
     }
@@ -203,6 +203,11 @@ impl<W: Send + 'static> Executor<W> {
         self.end_overlong(now);
         self.end_slice(now);
         self.answer_recalls();
+    }
+
+    /// Whether silicon has got jobs since this was last asked, and must be kicked.
+    pub(crate) fn has_submitted(&mut self) -> bool {
+        std::mem::take(&mut self.submitted)
     }
 
     /// When [`pump`](Self::pump) has to be called even if nothing else happens.
@@ -376,6 +381,7 @@ impl<W: Send + 'static> Executor<W> {
             let Some(member) = self.members.get(&vm).cloned() else { continue };
             let slot = self.start(member, waiting);
             let failed = slot.end.is_some();
+            self.submitted |= !failed;
             self.slots.push_back(slot);
             if failed {
                 self.queue.charge(vm, Duration::ZERO);

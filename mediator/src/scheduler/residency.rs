@@ -4,9 +4,10 @@
 //! bounded by what silicon allows a VM, emptied of the least recently used that has no job in flight. All of it is
 //! closed when the last user is gone: the VM's members in the executors, and its jobs on silicon.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use foldhash::HashMap;
 
 use crate::{
     ContextId, ContextKey, EngineId, GuestRam, Silicon, SiliconError, SpaceId, SpaceRoot, VmId,

@@ -10,9 +10,10 @@
 //! A context's batches are handed out in order and end in order. So a fence that is raised by one says that all earlier ones
 //! are over, refused ones among them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 
+use foldhash::HashMap;
 use guest_shim::wire::{
     Answer, ArenaOffset, Completion, ContextName, Fault, FenceName, GpuAddress, Request, SpaceName,
     Submission, Token,
@@ -162,16 +163,16 @@ impl<W> Session<W> {
             layout,
             bounds,
             engines,
-            spaces: HashMap::new(),
-            live_spaces: HashMap::new(),
-            contexts: HashMap::new(),
-            live_contexts: HashMap::new(),
+            spaces: HashMap::default(),
+            live_spaces: HashMap::default(),
+            contexts: HashMap::default(),
+            live_contexts: HashMap::default(),
             fences: vec![0; fences],
-            waiting: HashMap::new(),
-            notices: HashMap::new(),
+            waiting: HashMap::default(),
+            notices: HashMap::default(),
             notice_count: 0,
             queued: 0,
-            out: HashMap::new(),
+            out: HashMap::default(),
             next_job: 0,
         }
     }
@@ -428,8 +429,8 @@ impl<W> Session<W> {
 
     /// Hands out what can be, of these contexts and of those that wait for what they do.
     fn go_on(&mut self, contexts: impl IntoIterator<Item = ContextKey>, fx: &mut Effects<W>) {
-        let mut ready: VecDeque<_> = contexts.into_iter().collect();
-        while let Some(key) = ready.pop_front() {
+        let (mut first, mut ready) = (contexts.into_iter(), VecDeque::new());
+        while let Some(key) = first.next().or_else(|| ready.pop_front()) {
             while let Some(more) = self.step(key, fx) {
                 ready.extend(more);
             }
@@ -513,9 +514,8 @@ impl<W> Session<W> {
             fx.answers.push(Completion { token: mark.token, answer: Answer::Failed(Fault::Lost) });
             fx.failed.push(why);
         }
-        let mut ready = self.set(mark.fence, mark.value, fx);
-        ready.push(key);
-        self.go_on(ready, fx);
+        let ready = self.set(mark.fence, mark.value, fx);
+        self.go_on(ready.into_iter().chain([key]), fx);
     }
 }
 

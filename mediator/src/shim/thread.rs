@@ -21,7 +21,7 @@ use crate::scheduler::{Dispatch, Member, Order};
 use crate::vm::{Details, Mail, Mailbox, Question};
 use crate::{EngineId, GuestAddress, Reason, RestoreError, SaveError, ScanOut, VmHandle, VmState};
 
-/// Requests, mail and asks that are handled in a row before the others are looked at.
+/// Mail that is taken in a row before requests are looked at.
 const TURN: usize = 256;
 /// Orders to executors that may be on their way before the client has to wait.
 const ORDERS: usize = 1024;
@@ -72,7 +72,7 @@ pub(super) struct Client<W: Send + 'static> {
 }
 
 /// The client's ends of the queues.
-struct Lines<'m> {
+struct Lines<'m, W> {
     requests: Consumer<'m, SUBMISSION_WORDS>,
     answers: Producer<'m, COMPLETION_WORDS>,
     queues: Queues<'m>,
@@ -80,6 +80,8 @@ struct Lines<'m> {
     backlog: VecDeque<Completion>,
     /// A fence is reached for which the client sleeps.
     wake: bool,
+    /// What the session wants done; empty between two requests.
+    fx: Effects<W>,
 }
 
 impl<W: Send + 'static> Client<W> {
@@ -96,6 +98,7 @@ impl<W: Send + 'static> Client<W> {
             queues,
             backlog: VecDeque::new(),
             wake: false,
+            fx: Effects::new(),
         };
         let end = catch_unwind(AssertUnwindSafe(|| self.serve(memory, &mut lines)));
         let end = end.unwrap_or_else(|_| {
@@ -112,14 +115,15 @@ impl<W: Send + 'static> Client<W> {
         self.handle.set_state(VmState::Stopped);
     }
 
-    fn serve(&mut self, memory: &QueueMemory, lines: &mut Lines<'_>) -> Result<(), End> {
+    fn serve(&mut self, memory: &QueueMemory, lines: &mut Lines<'_, W>) -> Result<(), End> {
         self.greet(memory)?;
         let mut idle_since: Option<Instant> = None;
         loop {
             let mail = self.take_mail(lines)?;
-            let requests = self.take_requests(lines)?;
+            // One at a time: what is over at once is known to the next.
+            let request = self.take_request(lines)?;
             let answered = self.answer(lines)?;
-            if mail || requests || answered {
+            if mail || request || answered {
                 idle_since = None;
                 continue;
             }
@@ -144,56 +148,56 @@ impl<W: Send + 'static> Client<W> {
 
     // Requests.
 
-    fn take_requests(&mut self, lines: &mut Lines<'_>) -> Result<bool, End> {
-        for taken in 0..TURN {
-            if self.must_wait(lines) {
-                return Ok(taken > 0);
-            }
-            let words = lines
-                .requests
-                .pop()
-                .map_err(|broken| End::Broken(Reason::new("shim/ring", broken.to_string())))?;
-            let Some(words) = words else { return Ok(taken > 0) };
-            self.handle.count_trap();
-            let mut fx = Effects::new();
-            match Submission::decode(&words) {
-                Ok(submission) => self.session.handle(submission, &mut fx),
-                Err((token, malformed)) => {
-                    fx.failed.push(Reason::new("shim/request", malformed.to_string()));
-                    let answer = guest_shim::wire::Answer::Failed(Fault::Malformed);
-                    fx.answers.push(Completion { token, answer });
-                }
-            }
-            self.apply(fx, lines);
+    fn take_request(&mut self, lines: &mut Lines<'_, W>) -> Result<bool, End> {
+        if self.must_wait(lines) {
+            return Ok(false);
         }
+        let words = lines
+            .requests
+            .pop()
+            .map_err(|broken| End::Broken(Reason::new("shim/ring", broken.to_string())))?;
+        let Some(words) = words else { return Ok(false) };
+        self.handle.count_trap();
+        let fx = &mut lines.fx;
+        match Submission::decode(&words) {
+            Ok(submission) => self.session.handle(submission, fx),
+            Err((token, malformed)) => {
+                fx.failed.push(Reason::new("shim/request", malformed.to_string()));
+                let answer = guest_shim::wire::Answer::Failed(Fault::Malformed);
+                fx.answers.push(Completion { token, answer });
+            }
+        }
+        self.apply(lines);
         Ok(true)
     }
 
     /// Whether the client's next request has to wait: for executors, or because it doesn't take its answers.
-    fn must_wait(&self, lines: &Lines<'_>) -> bool {
+    fn must_wait(&self, lines: &Lines<'_, W>) -> bool {
         !lines.backlog.is_empty()
             || !self.session.has_room()
             || Arc::strong_count(&self.receipt) > ORDERS
     }
 
-    fn apply(&self, fx: Effects<W>, lines: &mut Lines<'_>) {
-        for (FenceName(fence), value) in fx.fences {
-            if let Some(word) = lines.queues.fences.get(fence as usize) {
+    /// Does what the session wants done.
+    fn apply(&self, lines: &mut Lines<'_, W>) {
+        let Lines { queues, backlog, wake, fx, .. } = lines;
+        for (FenceName(fence), value) in fx.fences.drain(..) {
+            if let Some(word) = queues.fences.get(fence as usize) {
                 word.store(value, std::sync::atomic::Ordering::Release);
             }
         }
-        lines.wake |= fx.wake;
-        lines.backlog.extend(fx.answers);
-        for why in &fx.failed {
-            self.note(why, "a batch was refused or lost");
+        *wake |= std::mem::take(&mut fx.wake);
+        backlog.extend(fx.answers.drain(..));
+        for why in fx.failed.drain(..) {
+            self.note(&why, "a batch was refused or lost");
         }
         let vm = self.handle.id();
-        for (job, engine) in fx.kill {
+        for (job, engine) in fx.kill.drain(..) {
             if let Some(executor) = self.executor(engine) {
                 self.order(executor, Order::Kill { vm, job });
             }
         }
-        for job in fx.jobs {
+        for job in fx.jobs.drain(..) {
             if let (Some(executor), Some(counters)) = (
                 self.executor(job.engine),
                 self.handle.engine_counters().get(usize::from(job.engine.0)),
@@ -209,14 +213,13 @@ impl<W: Send + 'static> Client<W> {
     }
 
     fn order(&self, executor: &Dispatch<W>, order: Order<W>) {
-        let receipt = Arc::clone(&self.receipt);
-        executor.order(Order::Counted { order: Box::new(order), receipt });
+        executor.order_counted(order, &self.receipt);
     }
 
     // Answers.
 
     /// Moves answers to the ring; returns whether any were.
-    fn answer(&self, lines: &mut Lines<'_>) -> Result<bool, End> {
+    fn answer(&self, lines: &mut Lines<'_, W>) -> Result<bool, End> {
         let mut any = false;
         while let Some(answer) = lines.backlog.front() {
             match lines.answers.push(&answer.encode()) {
@@ -240,15 +243,14 @@ impl<W: Send + 'static> Client<W> {
 
     // Mail.
 
-    fn take_mail(&mut self, lines: &mut Lines<'_>) -> Result<bool, End> {
+    fn take_mail(&mut self, lines: &mut Lines<'_, W>) -> Result<bool, End> {
         for taken in 0..TURN {
             match self.mailbox.take() {
                 None => return Ok(taken > 0),
                 Some(Mail::Ended { generation, job, end }) => {
                     if generation == self.member.generation {
-                        let mut fx = Effects::new();
-                        self.session.ended(job, end, &mut fx);
-                        self.apply(fx, lines);
+                        self.session.ended(job, end, &mut lines.fx);
+                        self.apply(lines);
                     }
                 }
                 Some(Mail::Ask(question)) => self.reply(question)?,
@@ -293,7 +295,7 @@ impl<W: Send + 'static> Client<W> {
 
     // Sleeping, and what the socket has meanwhile.
 
-    fn sleep(&mut self, memory: &QueueMemory, lines: &mut Lines<'_>) -> Result<(), End> {
+    fn sleep(&mut self, memory: &QueueMemory, lines: &mut Lines<'_, W>) -> Result<(), End> {
         if memory.faulted() || self.ram.faulted() {
             let why = "the host has no memory for what it shares";
             return Err(End::Broken(Reason::new("memory/vanished", why)));

@@ -1,11 +1,13 @@
 //! Silicon that does nothing, in no time or in a given time: for tests and benches of the mediator alone.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use foldhash::{HashMap, HashSet};
 
 use crate::{
     Clock, ContextId, EngineClass, EngineId, EngineInfo, GuestRam, JobEnd, JobId, Limits, Outcome,
@@ -67,7 +69,7 @@ struct Held<W> {
 
 impl<W> Engine<W> {
     fn new() -> Self {
-        let (jobs, kept) = (VecDeque::new(), HashMap::new());
+        let (jobs, kept) = (VecDeque::new(), HashMap::default());
         let line = Line { now: Time::default(), jobs, kept, stop: false };
         Self { line: Mutex::new(line), changed: Condvar::new() }
     }

@@ -536,8 +536,7 @@ impl<W: Send + 'static> Host<W> {
     }
 
     fn order(&self, executor: &Dispatch<W>, order: Order<W>) {
-        let receipt = Arc::clone(&self.receipt);
-        executor.order(Order::Counted { order: Box::new(order), receipt });
+        executor.order_counted(order, &self.receipt);
     }
 
     fn show_state(&self) {

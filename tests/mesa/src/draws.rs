@@ -30,12 +30,16 @@ uniform vec4 colour;
 out vec4 pixel;
 void main() { pixel = colour; }";
 
-pub(crate) fn run(gl: &Context, frames: u32, draws: u32) -> Result<()> {
+pub(crate) fn run(gl: &Context, frames: u32, draws: u32, culled: bool) -> Result<()> {
     let canvas = Canvas::new(gl, SIDE)?;
     let program = program(gl)?;
     // SAFETY: the context is current, and the program is its own.
     let (corner, colour) = unsafe {
         gl.use_program(Some(program));
+        if culled {
+            gl.enable(glow::CULL_FACE);
+            gl.cull_face(glow::FRONT_AND_BACK);
+        }
         (gl.get_uniform_location(program, "corner"), gl.get_uniform_location(program, "colour"))
     };
 

@@ -40,6 +40,9 @@ enum Task {
         /// Draw calls a frame
         #[arg(long, default_value_t = 1024)]
         draws: u32,
+        /// Have the GPU leave all squares out behind its vertex shader, which leaves it little to do
+        #[arg(long)]
+        culled: bool,
     },
 }
 
@@ -65,7 +68,7 @@ fn run(task: &Task) -> Result<()> {
             canvas.clear(colour);
             canvas.print_colours()?;
         }
-        Task::Draws { frames, draws } => draws::run(&context, frames, draws)?,
+        Task::Draws { frames, draws, culled } => draws::run(&context, frames, draws, culled)?,
     }
     context.check()
 }

@@ -17,6 +17,8 @@
 //! magic, version and engine is taken as no private state at all. The pairs that drivers know win over the private
 //! ones, so that a driver (or the virtual GPU) can change them between two jobs.
 
+use std::ops::Range;
+
 use mediator::{GuestAddress, GuestRam};
 
 use super::blitter::Setup;
@@ -37,6 +39,7 @@ const RENDER_HEADER: [u32; 4] = [MAGIC[0], u32::from_le_bytes(*b"3d  "), 1, 0];
 const BLOCK: usize = 0x51;
 const BLOCK_HEADER: u32 = 0x1100_1057;
 const BLOCK_REGISTERS: usize = 44;
+const BLOCK_END: usize = BLOCK + 1 + 2 * BLOCK_REGISTERS;
 const BLOCK_BEFORE_GPR: [u32; 11] =
     [0x28, 0x9c, 0xc0, 0x178, 0x17c, 0x358, 0x170, 0x150, 0x154, 0x158, 0x41c];
 const BLOCK_AFTER_GPR: u32 = 0x68;
@@ -61,41 +64,66 @@ pub(super) struct State<'a> {
     pub(super) setup: &'a mut Setup,
 }
 
-/// Loads the state from the image's `pages`.
+/// What an image held, beside registers, when all of the state was loaded from it.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    set_predicate: u8,
+    setup: Setup,
+}
+
+impl Loaded {
+    /// Whether the state is as it was loaded.
+    pub(super) fn is(&self, state: &State<'_>) -> bool {
+        !state.registers.is_written()
+            && (self.set_predicate, self.setup) == (state.streamer.set_predicate, *state.setup)
+    }
+}
+
+/// Loads the state from the image's `pages`. Nothing is returned if the image would not do to load the same again, or
+/// says that a batch was interrupted.
 pub(super) fn restore(
     ram: &GuestRam,
     pages: &[GuestAddress],
     to: &mut State<'_>,
-) -> Result<(), Fault> {
-    let page = read(ram, pages, REGISTER_PAGE)?;
+) -> Result<Option<Loaded>, Fault> {
+    let mut page = Page::new();
+    let at = page_at(pages, REGISTER_PAGE)?;
+    page.read(ram, at, 0..BLOCK_END)?;
     let engine = to.streamer.engine;
-    restore_private(page.get(PRIVATE..).unwrap_or_default(), to);
-    for (i, offset) in block().enumerate() {
-        if let Some(value) = page.get(BLOCK + 2 + 2 * i) {
-            to.registers.restore(engine.register(offset), *value);
-        }
-    }
-    Ok(())
+    let complete = restore_private(ram, at, &mut page, to)?;
+    let values = page.pairs(BLOCK + 1, BLOCK_REGISTERS).map(|(_, value)| value);
+    to.registers.restore_each(block().map(|offset| engine.register(offset)).zip(values));
+    let position: [u32; 6] = std::array::from_fn(|i| page.word(BATCH_POSITION + 2 * i));
+    let whole = complete && position == Position::encode(None);
+    let (set_predicate, setup) = (to.streamer.set_predicate, *to.setup);
+    Ok(whole.then_some(Loaded { set_predicate, setup }))
 }
 
-fn restore_private(words: &[u32], to: &mut State<'_>) {
+/// Returns whether all of the model's own state was there, as it is stored.
+fn restore_private(
+    ram: &GuestRam,
+    at: GuestAddress,
+    page: &mut Page,
+    to: &mut State<'_>,
+) -> Result<bool, Fault> {
+    const PAIRS: usize = PRIVATE + PRIVATE_HEADER;
     let engine = to.streamer.engine;
+    let usual = PAIRS + 2 * to.registers.len() + to.setup.0.len();
+    page.read(ram, at, PRIVATE..usual.min(PAGE_DWORDS))?;
     let header = [MAGIC[0], MAGIC[1], VERSION, u32::from(engine.id().0)];
-    if words.get(..header.len()) != Some(header.as_slice()) {
-        return;
+    if (PRIVATE..).zip(header).any(|(place, dword)| page.word(place) != dword) {
+        return Ok(false);
     }
-    let word = |i: usize| words.get(i).copied().unwrap_or_default();
-    to.streamer.set_predicate = (word(4) & 0xf) as u8;
-    let count = (word(5) as usize).min(PAGE_DWORDS);
-    let pairs = words.get(PRIVATE_HEADER..).unwrap_or_default();
-    for pair in pairs.chunks_exact(2).take(count) {
-        if let [offset, value] = pair {
-            to.registers.restore(RegisterOffset(*offset), *value);
-        }
+    let count = (page.word(PRIVATE + 5) as usize).min((PAGE_DWORDS - PAIRS) / 2);
+    if count != to.registers.len() {
+        page.read(ram, at, PAIRS..PAGE_DWORDS)?;
     }
+    to.streamer.set_predicate = (page.word(PRIVATE + 4) & 0xf) as u8;
+    let complete = to.registers.restore_each(page.pairs(PAIRS, count));
     for (i, dword) in to.setup.0.iter_mut().enumerate() {
-        *dword = word(PRIVATE_HEADER + 2 * count + i);
+        *dword = page.word(PAIRS + 2 * count + i);
     }
+    Ok(complete)
 }
 
 /// Stores the state to the image's `pages`, with where in its batch the context stopped, unless at its end.
@@ -108,20 +136,22 @@ pub(super) fn save(
     for (i, word) in Position::encode(position).into_iter().enumerate() {
         write(ram, pages, REGISTER_PAGE, BATCH_POSITION + 2 * i, &[word])?;
     }
-    let page = read(ram, pages, REGISTER_PAGE)?;
+    let mut page = Page::new();
+    page.read(ram, page_at(pages, REGISTER_PAGE)?, BLOCK..BLOCK_END)?;
     let engine = from.streamer.engine;
-    let mut words = vec![BLOCK_HEADER];
+    let mut words = Vec::with_capacity(PAGE_DWORDS);
+    words.push(BLOCK_HEADER);
     for (i, offset) in block().enumerate() {
         let at = engine.register(offset);
-        let kept = page.get(BLOCK + 2 + 2 * i).copied().unwrap_or_default();
-        let known = from.registers.all().find(|(known, _)| *known == at);
-        words.extend([at.0, known.map_or(kept, |(_, value)| value)]);
+        let kept = page.word(BLOCK + 2 + 2 * i);
+        words.extend([at.0, from.registers.value(at).unwrap_or(kept)]);
     }
     debug_assert_eq!(words.len(), 1 + 2 * BLOCK_REGISTERS);
     write(ram, pages, REGISTER_PAGE, BLOCK, &words)?;
 
     let predicate = u32::from(from.streamer.set_predicate);
-    words = vec![MAGIC[0], MAGIC[1], VERSION, u32::from(engine.id().0), predicate, 0];
+    words.clear();
+    words.extend([MAGIC[0], MAGIC[1], VERSION, u32::from(engine.id().0), predicate, 0]);
     let mut count = 0;
     for (at, value) in from.registers.all() {
         words.extend([at.0, value]);
@@ -143,8 +173,10 @@ pub(super) fn restore_render(
     if pages.len() <= RENDER_PAGE {
         return Ok(());
     }
-    let page = read(ram, pages, RENDER_PAGE)?;
-    match page.split_at_checked(RENDER_HEADER.len()) {
+    let mut page = Page::new();
+    page.read(ram, page_at(pages, RENDER_PAGE)?, 0..PAGE_DWORDS)?;
+    let words: Vec<u32> = (0..PAGE_DWORDS).map(|i| page.word(i)).collect();
+    match words.split_at_checked(RENDER_HEADER.len()) {
         Some((header, words)) if header == RENDER_HEADER => to.restore(words),
         _ => {}
     }
@@ -170,12 +202,39 @@ fn page_at(pages: &[GuestAddress], page: usize) -> Result<GuestAddress, Fault> {
         .ok_or_else(|| Fault::new("context/image", format!("the context image has no page {page}")))
 }
 
-fn read(ram: &GuestRam, pages: &[GuestAddress], page: usize) -> Result<Vec<u32>, Fault> {
-    let mut bytes = vec![0; 4 * PAGE_DWORDS];
-    ram.read(page_at(pages, page)?, &mut bytes)
-        .map_err(|error| Fault::new("context/image", error.to_string()))?;
-    let (words, _) = bytes.as_chunks::<4>();
-    Ok(words.iter().map(|word| u32::from_le_bytes(*word)).collect())
+/// A page of the image: what was read of it, once; zeros elsewhere.
+struct Page([u8; 4 * PAGE_DWORDS]);
+
+impl Page {
+    fn new() -> Self {
+        Self([0; 4 * PAGE_DWORDS])
+    }
+
+    fn read(
+        &mut self,
+        ram: &GuestRam,
+        page: GuestAddress,
+        dwords: Range<usize>,
+    ) -> Result<(), Fault> {
+        let from = GuestAddress(page.0.wrapping_add(4 * dwords.start as u64));
+        let bytes = self.0.get_mut(4 * dwords.start..4 * dwords.end).unwrap_or_default();
+        ram.read(from, bytes).map_err(|error| Fault::new("context/image", error.to_string()))
+    }
+
+    /// So many pairs of a register and its value, from a dword on.
+    fn pairs(&self, at: usize, count: usize) -> impl Iterator<Item = (RegisterOffset, u32)> {
+        let (pairs, _) = self.0.get(4 * at..).unwrap_or_default().as_chunks::<8>();
+        pairs.iter().take(count).map(|pair| {
+            let both = u64::from_le_bytes(*pair);
+            (RegisterOffset(both as u32), (both >> 32) as u32)
+        })
+    }
+
+    /// A dword of it; zero behind its end.
+    fn word(&self, index: usize) -> u32 {
+        let (words, _) = self.0.as_chunks::<4>();
+        words.get(index).map_or(0, |word| u32::from_le_bytes(*word))
+    }
 }
 
 fn write(
@@ -284,8 +343,10 @@ mod tests {
     #[test]
     fn an_image_without_registers_is_a_fault() {
         let ram = GuestRam::anonymous(0x1000).unwrap();
-        assert!(read(&ram, &[GuestAddress(0)], REGISTER_PAGE).is_err());
-        let outside = [GuestAddress(0), GuestAddress(0x8000)];
-        assert!(read(&ram, &outside, REGISTER_PAGE).is_err());
+        let read = |pages: &[GuestAddress]| {
+            Page::new().read(&ram, page_at(pages, REGISTER_PAGE)?, 0..BLOCK_END)
+        };
+        assert!(read(&[GuestAddress(0)]).is_err());
+        assert!(read(&[GuestAddress(0), GuestAddress(0x8000)]).is_err());
     }
 }

@@ -6,7 +6,7 @@ use mediator::{Clock, Reason};
 
 use super::blitter::{self, Blit, Setup};
 use super::bus::BatchBus;
-use super::context_image::{self, State};
+use super::context_image::{self, Loaded, State};
 use super::counters::Counters;
 use super::memory::Memory;
 use super::registers::Registers;
@@ -18,7 +18,7 @@ use crate::command::streamer::{Fault, Step, Streamer};
 use crate::command::walk::too_deep;
 use crate::command::{self, opcode};
 use crate::engine::Engine;
-use crate::gtt::PAGE_SIZE;
+use crate::gtt::{PAGE_SIZE, Tlb};
 use crate::memory::PpgttMemory;
 use crate::silicon::{Batch, Position};
 
@@ -30,6 +30,9 @@ const ADDRESS_MASK: u64 = 0xffff_ffff_ffff;
 
 /// After so many commands the thread offers its core to others: a batch may loop for as long as its budget lasts.
 const YIELD_EVERY: u32 = 4096;
+
+/// Bits 31:16 of its header.
+const PIPE_CONTROL: u32 = 0x7a00;
 
 /// Bits of PIPE_CONTROL that invalidate state, constants, vertices, textures, instructions or translations.
 const INVALIDATE: u32 = 1 << 2 | 1 << 3 | 1 << 4 | 1 << 10 | 1 << 11 | 1 << 18;
@@ -45,32 +48,29 @@ pub(super) enum Pause {
     Stopped,
     /// A semaphore's condition is not met.
     Waiting,
+    /// It takes longer than a thread on loan has time for.
+    Long,
 }
 
 enum Progress {
     Next,
     Waiting,
+    Long,
     Done,
     Killed,
-}
-
-/// Where the 3D pipeline's state is. It is large, and few batches need it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RenderState {
-    /// Where it was when the batch began.
-    InImage,
-    /// In the renderer, and to be saved.
-    Changed,
 }
 
 #[derive(Debug)]
 pub(super) struct Execution {
     batch: Batch,
     started: bool,
+    /// What the image held when it was loaded, if that is all of the state.
+    loaded: Option<Loaded>,
     streamer: Streamer,
     setup: Setup,
-    renderer: Renderer,
-    render_state: RenderState,
+    /// The 3D pipeline, once it is used; until then its state is where it was, in the image: it is large, and few batches
+    /// need it.
+    renderer: Option<Box<Renderer>>,
     bus: BatchBus,
     at: u64,
     /// Whether it stands at a point where the guest's driver may interrupt it.
@@ -107,26 +107,35 @@ impl Execution {
             },
             batch,
             started: false,
+            loaded: None,
             streamer: Streamer::new(engine),
             setup: Setup::default(),
-            renderer: Renderer::default(),
-            render_state: RenderState::InImage,
+            renderer: None,
             fetched_at: 0,
             fetched: Vec::new(),
             command: Vec::new(),
         }
     }
 
-    /// The TLB forgets everything: the guest may have changed its tables before it submitted this.
-    pub(super) fn flush(&mut self) {
+    /// Gives the execution the engine's TLB, or takes it away. It forgets everything: the guest may have changed its tables
+    /// before it submitted this.
+    pub(super) fn exchange_tlb(&mut self, tlb: &mut Tlb) {
+        std::mem::swap(self.bus.memory.tlb(), tlb);
         self.bus.memory.flush_tlb();
-        self.renderer.invalidate();
+        self.invalidate();
         self.fetched.clear();
     }
 
     /// The render targets that were written since this was asked, the latest last.
     pub(super) fn take_drawn(&mut self) -> Vec<Target> {
-        self.renderer.take_drawn()
+        self.renderer.as_mut().map(|renderer| renderer.take_drawn()).unwrap_or_default()
+    }
+
+    /// What the 3D pipeline keeps of memory is forgotten.
+    fn invalidate(&mut self) {
+        if let Some(renderer) = &mut self.renderer {
+            renderer.invalidate();
+        }
     }
 
     /// Where it is: changes when it gets on.
@@ -153,10 +162,11 @@ impl Execution {
         self.save(Some(position)).map_err(|Fault(reason)| reason)
     }
 
-    /// Runs until something ends it.
-    pub(super) fn run(&mut self, stop: &Stop) -> Pause {
+    /// Runs until something ends it. A thread on `loan` executes no more commands than are left of that, and none that may
+    /// take long.
+    pub(super) fn run(&mut self, stop: &Stop, loan: Option<&mut u32>) -> Pause {
         let mut executed = 0_u32;
-        let pause = self.try_run(stop, &mut executed).unwrap_or_else(|Fault(reason)| {
+        let pause = self.try_run(stop, loan, &mut executed).unwrap_or_else(|Fault(reason)| {
             self.bus.counters.faults.add(1);
             self.bus.counters.refused.add(u64::from(audit::is_refusal(&reason)));
             Pause::Fault(reason)
@@ -165,7 +175,12 @@ impl Execution {
         pause
     }
 
-    fn try_run(&mut self, stop: &Stop, executed: &mut u32) -> Result<Pause, Fault> {
+    fn try_run(
+        &mut self,
+        stop: &Stop,
+        mut loan: Option<&mut u32>,
+        executed: &mut u32,
+    ) -> Result<Pause, Fault> {
         if !self.started {
             if self.batch.restore && !self.batch.image.is_empty() {
                 let mut state = State {
@@ -173,7 +188,8 @@ impl Execution {
                     streamer: &mut self.streamer,
                     setup: &mut self.setup,
                 };
-                context_image::restore(self.bus.memory.ram(), &self.batch.image, &mut state)?;
+                self.loaded =
+                    context_image::restore(self.bus.memory.ram(), &self.batch.image, &mut state)?;
             }
             self.started = true;
         }
@@ -181,9 +197,16 @@ impl Execution {
             if stop.wanted() || self.interruptible && stop.recalled() {
                 return Ok(Pause::Stopped);
             }
-            match self.step(stop)? {
+            if let Some(left) = &mut loan {
+                match left.checked_sub(1) {
+                    Some(less) => **left = less,
+                    None => return Ok(Pause::Long),
+                }
+            }
+            match self.step(stop, loan.is_some())? {
                 Progress::Next => {}
                 Progress::Waiting => return Ok(Pause::Waiting),
+                Progress::Long => return Ok(Pause::Long),
                 Progress::Killed => return Ok(Pause::Stopped),
                 Progress::Done => {
                     self.save(None)?;
@@ -218,26 +241,33 @@ impl Execution {
             streamer: &mut self.streamer,
             setup: &mut self.setup,
         };
+        // A batch that changed nothing costs no more than that.
+        let unchanged = self.loaded.as_ref().is_some_and(|loaded| loaded.is(&state));
+        if position.is_none() && unchanged && self.renderer.is_none() {
+            return Ok(());
+        }
         context_image::save(self.bus.memory.ram(), &self.batch.image, &state, position)?;
-        if self.render_state == RenderState::Changed {
-            let state = &self.renderer.state;
-            context_image::save_render(self.bus.memory.ram(), &self.batch.image, state)?;
+        if let Some(renderer) = &self.renderer {
+            context_image::save_render(self.bus.memory.ram(), &self.batch.image, &renderer.state)?;
         }
         Ok(())
     }
 
-    fn step(&mut self, stop: &Stop) -> Result<Progress, Fault> {
+    fn step(&mut self, stop: &Stop, on_loan: bool) -> Result<Progress, Fault> {
         let header = self.fetch()?;
+        if on_loan && may_take_long(header.dword) {
+            return Ok(Progress::Long);
+        }
         let next = self.at.wrapping_add(4 * header.length as u64) & ADDRESS_MASK;
         self.interruptible = is_arbitration_point(header.dword);
 
         let kind = header.dword >> 29;
-        let pipe_control = header.dword >> 16 == 0x7a00;
+        let pipe_control = header.dword >> 16 == PIPE_CONTROL;
         if kind == 3 && !pipe_control {
             return self.render(next, stop);
         }
         if pipe_control && self.command.get(1).is_some_and(|flags| flags & INVALIDATE != 0) {
-            self.renderer.invalidate();
+            self.invalidate();
         }
 
         match self.streamer.execute(&self.command, &mut self.bus)? {
@@ -282,12 +312,13 @@ impl Execution {
         let counters = Arc::clone(&self.bus.counters);
         let rendered = match self.streamer.engine {
             Engine::Render => {
-                if self.render_state == RenderState::InImage && self.batch.restore {
-                    let (ram, image) = (self.bus.memory.ram(), &self.batch.image);
-                    context_image::restore_render(ram, image, &mut self.renderer.state)?;
-                }
-                self.render_state = RenderState::Changed;
-                self.renderer.execute(&self.command, &mut self.bus, stop)?
+                let mut renderer = match self.renderer.take() {
+                    Some(renderer) => renderer,
+                    None => self.new_renderer()?,
+                };
+                let rendered = renderer.execute(&self.command, &mut self.bus, stop);
+                self.renderer = Some(renderer);
+                rendered?
             }
             _ => Rendered::Skipped,
         };
@@ -299,6 +330,16 @@ impl Execution {
         }
         self.at = next;
         Ok(Progress::Next)
+    }
+
+    /// The 3D pipeline, with the state that the context's image has.
+    fn new_renderer(&self) -> Result<Box<Renderer>, Fault> {
+        let mut renderer = Box::<Renderer>::default();
+        if self.batch.restore {
+            let (ram, image) = (self.bus.memory.ram(), &self.batch.image);
+            context_image::restore_render(ram, image, &mut renderer.state)?;
+        }
+        Ok(renderer)
     }
 
     fn jump(&mut self, to: u64) {
@@ -361,6 +402,13 @@ struct Header {
     dword: u32,
     /// The whole command's dwords.
     length: usize,
+}
+
+/// Whether a command is for the engine's own thread: all but PIPE_CONTROL and MI commands that don't wait. A batch with a
+/// command of the 3D pipeline will draw.
+fn may_take_long(header: u32) -> bool {
+    const MI: u32 = 0;
+    header >> 16 != PIPE_CONTROL && (header >> 29 != MI || is_arbitration_point(header))
 }
 
 /// Commands at which the guest's own driver may interrupt a batch: waits, MI_ARB_CHECK, primitives and walkers (SKL PRM

@@ -1,4 +1,13 @@
 //! One engine: its queue, its thread, and the jobs that were stopped on it.
+//!
+//! ```text
+//!  submit ──► queue ──kick──► the caller's thread, on loan: to the first draw, blit or wait, a few commands at most
+//!                                │ the end: fence
+//!                                └──► handed over ──► the engine's thread: as long as it takes ──► fence
+//! ```
+//!
+//! One job runs at a time, whoever executes it: to preempt, recall or kill it is the same on either thread, and what is handed
+//! over goes before what is queued.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,22 +17,25 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use mediator::{Clock, JobEnd, JobId, Outcome, Reason, SiliconError, Ticket, VmId};
+use mediator::{Clock, JobEnd, JobId, Outcome, Reason, SiliconError, Ticket, Time, VmId};
 
 use super::counters::Counters;
 use super::execution::{Execution, Pause};
 use super::stop::Stop;
 use crate::engine::Engine;
+use crate::gtt::Tlb;
 use crate::silicon::Batch;
 
 /// A wait that is over soon should not cost a nap; a long one should not cost a core.
 const SPINS: u32 = 64;
 const NAP: Duration = Duration::from_micros(50);
 const LONGEST_NAP: Duration = Duration::from_micros(200);
+/// Commands that a thread on loan executes, of all jobs that it begins: what takes about as long as waking another one.
+const LOAN: u32 = 128;
 
 #[derive(Debug)]
 struct Queued {
-    execution: Execution,
+    execution: Box<Execution>,
     ticket: Ticket,
 }
 
@@ -31,6 +43,7 @@ struct Queued {
 struct Running {
     vm: VmId,
     job: JobId,
+    began: Time,
     killed: Option<Reason>,
     recalled: bool,
 }
@@ -39,13 +52,17 @@ struct Running {
 struct Preempted {
     vm: VmId,
     job: JobId,
-    execution: Execution,
+    execution: Box<Execution>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     queue: VecDeque<Queued>,
+    /// The engine's, while nothing executes.
+    tlb: Tlb,
     running: Option<Running>,
+    /// The running job, while no thread has it.
+    handed_over: Option<Queued>,
     preempted: Vec<Preempted>,
 }
 
@@ -57,30 +74,26 @@ impl State {
     }
 
     /// Takes what is left of a preempted job.
-    fn take_preempted(&mut self, vm: VmId, job: JobId) -> Option<Execution> {
+    fn take_preempted(&mut self, vm: VmId, job: JobId) -> Option<Box<Execution>> {
         let index = self.preempted.iter().position(|p| (p.vm, p.job) == (vm, job))?;
         Some(self.preempted.swap_remove(index).execution)
     }
 }
 
-#[derive(Debug, Default)]
+/// What the threads that execute have in common.
+#[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
     stop: Stop,
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    clock: Clock,
+    counters: Arc<Counters>,
 }
 
 #[derive(Debug)]
 pub(super) struct Lane {
     shared: Arc<Shared>,
-    clock: Clock,
     depth: usize,
-    /// Rung when the queue is not empty any more; gone when the lane is.
+    /// Rung when there is something for the engine's thread; gone when the lane is.
     bell: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -92,16 +105,21 @@ impl Lane {
         counters: Arc<Counters>,
         depth: usize,
     ) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let (state, stop) = (Mutex::default(), Stop::default());
+        let shared = Arc::new(Shared { state, stop, clock, counters });
         let (bell, rung) = bounded(1);
-        let worker = Worker { shared: Arc::clone(&shared), clock, counters, rung };
+        let worker = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name(format!("model {}", engine.info().name))
-            .spawn(move || worker.work())?;
-        Ok(Self { shared, clock, depth, bell: Some(bell), thread: Some(thread) })
+            .spawn(move || worker.work(&rung))?;
+        Ok(Self { shared, depth, bell: Some(bell), thread: Some(thread) })
     }
 
-    pub(super) fn submit(&self, execution: Execution, ticket: Ticket) -> Result<(), SiliconError> {
+    pub(super) fn submit(
+        &self,
+        execution: Box<Execution>,
+        ticket: Ticket,
+    ) -> Result<(), SiliconError> {
         let mut state = self.shared.state();
         if state.queue.len() + usize::from(state.running.is_some()) >= self.depth {
             drop(state);
@@ -109,8 +127,6 @@ impl Lane {
             return Err(SiliconError::Exhausted("places in the engine's queue"));
         }
         state.queue.push_back(Queued { execution, ticket });
-        drop(state);
-        self.ring();
         Ok(())
     }
 
@@ -122,9 +138,17 @@ impl Lane {
             return Err(SiliconError::Unknown("preempted job"));
         };
         state.queue.push_back(Queued { execution, ticket });
-        drop(state);
-        self.ring();
         Ok(())
+    }
+
+    /// See [`Silicon::kick`](mediator::Silicon::kick).
+    pub(super) fn kick(&self) {
+        let mut left = LOAN;
+        while let Some(queued) = self.shared.next() {
+            if self.shared.run(queued, Some(&mut left)) == Turn::HandedOver {
+                return self.ring();
+            }
+        }
     }
 
     /// See [`Silicon::recall`](mediator::Silicon::recall).
@@ -144,7 +168,7 @@ impl Lane {
         let queued = state.take_queued(vm, job);
         drop(state);
         if let Some(Queued { mut execution, ticket }) = queued {
-            let now = self.clock.now();
+            let now = self.shared.clock.now();
             ticket.answer(Outcome::Ended(suspend(&mut execution)), now, now);
         }
         None
@@ -160,7 +184,7 @@ impl Lane {
         let Some(Queued { execution, ticket }) = state.take_queued(vm, job) else { return };
         state.preempted.push(Preempted { vm, job, execution });
         drop(state);
-        let now = self.clock.now();
+        let now = self.shared.clock.now();
         ticket.answer(Outcome::Preempted, now, now);
     }
 
@@ -185,7 +209,7 @@ impl Lane {
         let queued = state.take_queued(vm, job);
         drop(state);
         if let Some(Queued { ticket, .. }) = queued {
-            let now = self.clock.now();
+            let now = self.shared.clock.now();
             ticket.answer(Outcome::Ended(JobEnd::Killed(why)), now, now);
         }
     }
@@ -226,49 +250,74 @@ fn suspend(execution: &mut Execution) -> JobEnd {
     execution.suspend().map_or_else(JobEnd::Fault, |()| JobEnd::Suspended)
 }
 
-struct Worker {
-    shared: Arc<Shared>,
-    clock: Clock,
-    counters: Arc<Counters>,
-    rung: Receiver<()>,
+/// What became of a turn on a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// The job has been answered for.
+    Over,
+    /// The engine's thread is to go on with it.
+    HandedOver,
 }
 
-impl Worker {
-    fn work(&self) {
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The engine's thread.
+    fn work(&self, rung: &Receiver<()>) {
         loop {
-            match self.next() {
-                Some(queued) => self.run(queued),
-                None if self.rung.recv().is_err() => return,
+            let handed_over = self.state().handed_over.take();
+            match handed_over.or_else(|| self.next()) {
+                Some(queued) => {
+                    self.run(queued, None);
+                }
+                None if rung.recv().is_err() => return,
                 None => {}
             }
         }
     }
 
+    /// Begins with the next job, if none runs.
     fn next(&self) -> Option<Queued> {
-        let mut state = self.shared.state();
+        let mut state = self.state();
+        if state.running.is_some() {
+            return None;
+        }
         let queued = state.queue.pop_front()?;
         let (vm, job) = (queued.ticket.vm(), queued.ticket.job());
-        state.running = Some(Running { vm, job, killed: None, recalled: false });
-        self.shared.stop.clear();
+        let began = self.clock.now();
+        state.running = Some(Running { vm, job, began, killed: None, recalled: false });
+        self.stop.clear();
         Some(queued)
     }
 
-    fn run(&self, Queued { mut execution, ticket }: Queued) {
-        let began = self.clock.now();
+    /// Executes the running job: a part of it on a thread that is on `loan`.
+    fn run(&self, queued: Queued, loan: Option<&mut u32>) -> Turn {
+        let Queued { mut execution, ticket } = queued;
+        let mut tlb = std::mem::take(&mut self.state().tlb);
+        execution.exchange_tlb(&mut tlb);
         // A mistake in the model costs this job, not the engine.
-        let pause =
-            catch_unwind(AssertUnwindSafe(|| self.drive(&mut execution))).unwrap_or_else(|_| {
+        let pause = catch_unwind(AssertUnwindSafe(|| self.drive(&mut execution, loan)))
+            .unwrap_or_else(|_| {
                 Pause::Fault(Reason::new("model/panic", "the model failed; see the log"))
             });
-        let mut state = self.shared.state();
-        let (killed, recalled) = state
-            .running
-            .take()
-            .map_or((None, false), |running| (running.killed, running.recalled));
+        execution.exchange_tlb(&mut tlb);
+        let mut state = self.state();
+        state.tlb = tlb;
+        if pause == Pause::Long {
+            state.handed_over = Some(Queued { execution, ticket });
+            return Turn::HandedOver;
+        }
+        let now = self.clock.now();
+        let (began, killed, recalled) =
+            state.running.take().map_or((now, None, false), |running| {
+                (running.began, running.killed, running.recalled)
+            });
         let outcome = match pause {
             Pause::Done => Outcome::Ended(JobEnd::Done),
             Pause::Fault(reason) => Outcome::Ended(JobEnd::Fault(reason)),
-            Pause::Stopped | Pause::Waiting => match killed {
+            Pause::Stopped | Pause::Waiting | Pause::Long => match killed {
                 Some(why) => Outcome::Ended(JobEnd::Killed(why)),
                 None if recalled => Outcome::Ended(suspend(&mut execution)),
                 None => {
@@ -280,15 +329,18 @@ impl Worker {
             },
         };
         drop(state);
-        ticket.answer(outcome, began, self.clock.now());
+        ticket.answer(outcome, began, now);
+        Turn::Over
     }
 
-    fn drive(&self, execution: &mut Execution) -> Pause {
-        execution.flush();
+    fn drive(&self, execution: &mut Execution, loan: Option<&mut u32>) -> Pause {
+        if let Some(left) = loan {
+            return execution.run(&self.stop, Some(left));
+        }
         let mut waited_at = None;
         let mut waits = 0_u32;
         loop {
-            let pause = execution.run(&self.shared.stop);
+            let pause = execution.run(&self.stop, None);
             if pause != Pause::Waiting {
                 return pause;
             }

@@ -37,6 +37,11 @@ impl Memory {
         &self.ram
     }
 
+    /// The engine's TLB, which whoever executes brings along.
+    pub(super) fn tlb(&mut self) -> &mut Tlb {
+        &mut self.tlb
+    }
+
     pub(super) fn flush_tlb(&mut self) {
         self.tlb.flush();
     }

@@ -1,10 +1,10 @@
 //! A software Gen9: executes command streams by itself, anywhere.
 //!
 //! ```text
-//!  submit ──► lane (one for each engine) ──► worker thread ──► execution ──► fence
-//!             queue, preempted jobs, kills                      │  ├─ streamer: MI commands, PIPE_CONTROL
-//!                                                               │  └─ blitter: XY_* commands
-//!                                                               └─ memory: the guest's own tables, a TLB
+//!  submit ──► lane (one for each engine) ──► a thread ──► execution ──► fence
+//!             queue, preempted jobs, kills                 │  ├─ streamer: MI commands, PIPE_CONTROL
+//!                                                          │  └─ blitter: XY_* commands
+//!                                                          └─ memory: the guest's own tables, a TLB
 //! ```
 //!
 //! What it does: MI commands, PIPE_CONTROL, FLUSH_DW, the blitter's copies and fills, context save and restore,
@@ -30,10 +30,10 @@ mod stop;
 mod blitter;
 pub mod render;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::HashMap;
 use mediator::{
     Clock, ContextId, EngineId, GuestRam, JobEnd, JobId, Limits, Reason, Silicon, SiliconError,
     SpaceId, SpaceRoot, Ticket, VmId,
@@ -70,7 +70,7 @@ struct Tables {
     contexts: HashMap<ContextId, OpenContext>,
 }
 
-/// The software model: four engines, one thread each. Dropping it kills what runs and ends the threads.
+/// The software model: four engines, one thread each; what is short is done by whoever submits it. Dropping it kills what runs and ends the threads.
 #[derive(Debug)]
 pub struct Model {
     limits: Limits,
@@ -129,7 +129,7 @@ impl Model {
         engine: EngineId,
         context: ContextId,
         work: Batch,
-    ) -> Result<Execution, SiliconError> {
+    ) -> Result<Box<Execution>, SiliconError> {
         let tables = self.tables();
         let context = tables.contexts.get(&context).ok_or(SiliconError::Unknown("context"))?;
         if context.engine.id() != engine {
@@ -138,7 +138,7 @@ impl Model {
         let space = tables.spaces.get(&context.space).ok_or(SiliconError::Unknown("space"))?;
         let memory = Memory::new(space.ram.clone(), space.root, Arc::clone(&self.atomics));
         let counters = Arc::clone(&self.counters);
-        Ok(Execution::new(context.engine, memory, work, self.clock, counters))
+        Ok(Box::new(Execution::new(context.engine, memory, work, self.clock, counters)))
     }
 }
 
@@ -209,6 +209,12 @@ impl Silicon for Model {
                 ticket.spend();
                 Err(error)
             }
+        }
+    }
+
+    fn kick(&self, engine: EngineId) {
+        if let Ok(lane) = self.lane(engine) {
+            lane.kick();
         }
     }
 

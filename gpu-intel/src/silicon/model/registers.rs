@@ -3,6 +3,8 @@
 //! The audit lets commands touch no others. What comes here all the same (MI_NOOP may set a register that the model
 //! does not have) is dropped; reads give 0.
 
+use std::sync::OnceLock;
+
 use crate::address::RegisterOffset;
 use crate::command::registers::{self, Access, TIMESTAMP};
 use crate::engine::Engine;
@@ -11,7 +13,28 @@ use crate::engine::Engine;
 #[derive(Clone, Debug)]
 pub struct Registers {
     engine: Engine,
-    values: Vec<(RegisterOffset, Access, u32)>,
+    /// Which there are, in the order of their offsets.
+    known: &'static [(RegisterOffset, Access)],
+    /// One for each of them.
+    values: Vec<u32>,
+    written: bool,
+}
+
+/// The registers of an engine that hold something.
+fn known(engine: Engine) -> &'static [(RegisterOffset, Access)] {
+    static KNOWN: [OnceLock<Vec<(RegisterOffset, Access)>>; Engine::ALL.len()] =
+        [const { OnceLock::new() }; Engine::ALL.len()];
+    let make = || {
+        let mut known = Vec::new();
+        for (first, dwords, access) in registers::ranges(engine) {
+            if access != Access::ReadOnly {
+                known.extend((0..dwords).map(|i| (first.plus(4 * i), access)));
+            }
+        }
+        known.sort_by_key(|(at, _)| *at);
+        known
+    };
+    KNOWN.get(usize::from(engine.id().0)).map_or(&[], |known| known.get_or_init(make))
 }
 
 /// What a register's offset leads to.
@@ -29,24 +52,24 @@ impl Registers {
     /// All zero.
     #[must_use]
     pub fn new(engine: Engine) -> Self {
-        let mut values = Vec::new();
-        for (first, dwords, access) in registers::ranges(engine) {
-            if access != Access::ReadOnly {
-                values.extend((0..dwords).map(|i| (first.plus(4 * i), access, 0)));
-            }
-        }
-        values.sort_by_key(|(at, ..)| *at);
-        Self { engine, values }
+        let known = known(engine);
+        Self { engine, known, values: vec![0; known.len()], written: false }
     }
 
     fn find(&self, at: RegisterOffset) -> Option<usize> {
-        self.values.binary_search_by_key(&at, |(at, ..)| *at).ok()
+        self.known.binary_search_by_key(&at, |(at, _)| *at).ok()
+    }
+
+    fn find_mut(&mut self, at: RegisterOffset) -> Option<(Access, &mut u32)> {
+        let place = self.find(at)?;
+        let (_, access) = *self.known.get(place)?;
+        Some((access, self.values.get_mut(place)?))
     }
 
     /// Reads by an unprivileged batch.
     #[must_use]
     pub fn read(&self, at: RegisterOffset) -> Read {
-        if let Some((.., value)) = self.find(at).and_then(|i| self.values.get(i)) {
+        if let Some(value) = self.find(at).and_then(|i| self.values.get(i)) {
             return Read::Value(*value);
         }
         if registers::access(self.engine, at).is_none() {
@@ -63,9 +86,7 @@ impl Registers {
 
     /// Writes by an unprivileged batch. `false`: it is not on the white list.
     pub fn write(&mut self, at: RegisterOffset, value: u32) -> bool {
-        let Some((_, access, old)) = self.find(at).and_then(|i| self.values.get_mut(i)) else {
-            return false;
-        };
+        let Some((access, old)) = self.find_mut(at) else { return false };
         match access {
             Access::Plain => *old = value,
             Access::Masked => {
@@ -74,25 +95,67 @@ impl Registers {
             }
             Access::ReadOnly => {}
         }
+        self.written = true;
         true
+    }
+
+    /// Whether anything was written since all was put back.
+    #[must_use]
+    pub fn is_written(&self) -> bool {
+        self.written
     }
 
     /// The value as it is stored; 0 for a register that is not here.
     #[must_use]
     pub fn stored(&self, at: RegisterOffset) -> u32 {
-        self.find(at).and_then(|i| self.values.get(i)).map_or(0, |(.., value)| *value)
+        self.value(at).unwrap_or(0)
+    }
+
+    /// The value as it is stored, of a register that is here.
+    #[must_use]
+    pub fn value(&self, at: RegisterOffset) -> Option<u32> {
+        self.find(at).and_then(|i| self.values.get(i)).copied()
     }
 
     /// Puts back a stored value. A register that is not here is passed over.
     pub fn restore(&mut self, at: RegisterOffset, value: u32) {
-        if let Some((_, access, old)) = self.find(at).and_then(|i| self.values.get_mut(i)) {
-            *old = if *access == Access::Masked { value & 0xffff } else { value };
+        self.restore_each([(at, value)]);
+    }
+
+    /// Puts back stored values: sooner where each register is the one behind the last one. Returns whether these are all
+    /// registers, in their order.
+    pub fn restore_each(
+        &mut self,
+        values: impl IntoIterator<Item = (RegisterOffset, u32)>,
+    ) -> bool {
+        let (mut next, mut in_order) = (0, true);
+        for (at, value) in values {
+            let mut place = next;
+            if self.known.get(place).is_none_or(|(known, _)| *known != at) {
+                in_order = false;
+                let Some(found) = self.find(at) else { continue };
+                place = found;
+            }
+            if let (Some((_, access)), Some(old)) =
+                (self.known.get(place), self.values.get_mut(place))
+            {
+                *old = if *access == Access::Masked { value & 0xffff } else { value };
+            }
+            next = place + 1;
         }
+        in_order && next == self.known.len()
+    }
+
+    /// How many there are.
+    #[expect(clippy::len_without_is_empty, reason = "every engine has some")]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.known.len()
     }
 
     /// All registers and what they hold.
     pub fn all(&self) -> impl Iterator<Item = (RegisterOffset, u32)> {
-        self.values.iter().map(|(at, _, value)| (*at, *value))
+        self.known.iter().zip(&self.values).map(|((at, _), value)| (*at, *value))
     }
 }
 
@@ -105,7 +168,7 @@ mod tests {
     fn ranges_do_not_overlap() {
         for engine in Engine::ALL {
             let registers = Registers::new(engine);
-            assert!(registers.values.windows(2).all(|w| w[0].0 < w[1].0), "{engine:?}");
+            assert!(registers.known.windows(2).all(|w| w[0].0 < w[1].0), "{engine:?}");
         }
     }
 

@@ -186,11 +186,11 @@ impl Replay {
                 let counters = Arc::clone(&self.counters);
                 let mut execution =
                     Execution::new(engine, memory.fork(), batch, self.clock, counters);
-                executed.stopped = match execution.run(&Stop::default()) {
+                executed.stopped = match execution.run(&Stop::default(), None) {
                     Pause::Done => None,
                     Pause::Fault(reason) => Some(reason),
                     Pause::Waiting => nowhere("it waits for a semaphore that nobody signals"),
-                    Pause::Stopped => nowhere("it was stopped"),
+                    Pause::Stopped | Pause::Long => nowhere("it was stopped"),
                 };
                 for target in execution.take_drawn() {
                     let (address, format) = target.describe();

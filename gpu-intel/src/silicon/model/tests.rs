@@ -71,6 +71,7 @@ impl Host {
         let job = JobId(self.next_job.fetch_add(1, Ordering::Relaxed));
         let (ticket, receiver) = Self::ticket(job);
         self.model.submit(engine.id(), context, work, ticket)?;
+        self.model.kick(engine.id());
         Ok((job, receiver))
     }
 
@@ -237,6 +238,7 @@ fn a_preempted_job_goes_on_with_its_state() {
     host.write(DATA, &[1]);
     let (ticket, fence) = Host::ticket(job);
     host.model.resume(Engine::Render.id(), ticket).unwrap();
+    host.model.kick(Engine::Render.id());
     assert_eq!(end(&fence), JobEnd::Done);
     assert_eq!(host.read(DATA + 4), 77);
 
@@ -550,4 +552,59 @@ proptest! {
         let (_, fence) = host.submit(engine, &[END]);
         prop_assert!(fence.recv_timeout(LONG).is_ok());
     }
+}
+
+#[test]
+fn a_short_batch_is_over_when_its_engine_has_been_kicked() {
+    let host = Host::new();
+    let context = host.context(Engine::Render);
+    host.write(BATCH, &[store(DATA, 5).as_slice(), &[END]].concat());
+    let (ticket, fence) = Host::ticket(JobId(1));
+    host.model.submit(Engine::Render.id(), context, batch(BATCH), ticket).unwrap();
+    assert!(fence.try_recv().is_err(), "nothing has begun");
+    host.model.kick(Engine::Render.id());
+    assert_eq!(fence.try_recv().unwrap().outcome, Outcome::Ended(JobEnd::Done));
+    assert_eq!(host.read(DATA), 5);
+}
+
+#[test]
+fn what_takes_long_is_handed_over_and_keeps_its_turn() {
+    let host = Host::new();
+    let engine = Engine::Copy;
+    let context = host.context(engine);
+    // More commands than a thread lends itself for, then a blit, then the next job.
+    let mut commands = [NOOP].repeat(1000);
+    commands.extend(store(DATA, 1));
+    // A fill of one row of four dwords: pitch, corners, where, and with what.
+    commands.extend([0x5430_0005, 0x03f0_0010, 0, 0x0001_0004, DATA + 16, 0, 9, END]);
+    host.write(BATCH, &commands);
+    host.write(BATCH + 0x2000, &[0x1200_0002, 0x2_2358, DATA + 4, 0, END]);
+    let (_, first) = host.try_submit(engine, context, batch(BATCH)).unwrap();
+    let (_, second) = host.try_submit(engine, context, batch(BATCH + 0x2000)).unwrap();
+    assert_eq!(end(&first), JobEnd::Done);
+    assert_eq!([host.read(DATA), host.read(DATA + 16)], [1, 9]);
+    assert_eq!(end(&second), JobEnd::Done);
+    assert_eq!(host.count("blits"), 1);
+}
+
+#[test]
+fn what_a_batch_does_not_change_is_not_stored() {
+    let host = Host::new();
+    let context = host.context(Engine::Render);
+    let image = vec![GuestAddress(IMAGE), GuestAddress(IMAGE + 0x1000)];
+    let run = |restore, commands: &[u32]| {
+        host.write(BATCH, commands);
+        let work = Batch { image: image.clone(), restore, save: true, ..batch(BATCH) };
+        end(&host.try_submit(Engine::Render, context, work).unwrap().1)
+    };
+    // The header of the pairs is of no use to anybody here: that it is stored shows that all is.
+    let header = (IMAGE + 0x1000 + 4 * 0x51) as u32;
+    assert_eq!(run(false, &[END]), JobEnd::Done);
+    assert_eq!(host.read(header), 0x1100_1057);
+    host.write(header, &[1]);
+    assert_eq!(run(true, &[store(DATA, 7).as_slice(), &[END]].concat()), JobEnd::Done);
+    assert_eq!([host.read(DATA), host.read(header)], [7, 1]);
+    assert_eq!(run(true, &[0x1100_0001, 0x2608, 11, END]), JobEnd::Done);
+    assert_eq!(host.read(header), 0x1100_1057);
+    assert_eq!(host.read(header + 4 * (2 + 2 * 13)), 11, "R1");
 }

@@ -327,3 +327,35 @@ fn a_call_goes_through_the_numbers() {
     assert_eq!(file.call(Call(0xc010_6446), UserPointer(8)), Err(Errno::FAULT));
     assert_eq!(file.call(Call(0xc010_64ff), at), Err(Errno::INVAL));
 }
+
+#[test]
+fn memory_of_closed_buffers_is_waited_for() {
+    let (fake, file) = new();
+    let large = buffer(&file, crate::fake::ARENA / 4 * 3);
+    let batch = buffer(&file, 4096);
+    execute(&file, &mut [object(large, 0, 0), object(batch, 0, 0)], 0).unwrap();
+    file.close_buffer(large).unwrap();
+    std::thread::scope(|scope| {
+        let made = scope.spawn(|| buffer(&file, crate::fake::ARENA / 2));
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert!(!made.is_finished(), "a batch uses the memory");
+        fake.run();
+        made.join().unwrap();
+    });
+    let mut too_much = GemCreate { size: crate::fake::ARENA, ..GemCreate::default() };
+    assert_eq!(file.create(&mut too_much), Err(Errno::NOMEM), "nothing is to be waited for");
+}
+
+#[test]
+fn a_named_buffer_is_opened_by_another_file_of_the_process() {
+    let (_fake, file) = new();
+    let (_other_fake, other) = new();
+    let handle = buffer(&file, 4096);
+    let name = file.name_buffer(handle).unwrap();
+    assert_eq!(file.name_buffer(handle), Ok(name));
+    let (opened, bytes) = other.open_named(name).unwrap();
+    assert_eq!(bytes, 4096);
+    assert_eq!(other.open_named(name), Ok((opened, bytes)), "it has one handle in a file");
+    assert_eq!(other.name_buffer(opened), Ok(name));
+    assert_eq!(other.open_named(name + 1).err(), Some(Errno::NOENT));
+}

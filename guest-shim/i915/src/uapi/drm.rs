@@ -7,6 +7,8 @@ pub(crate) const GET_UNIQUE: u8 = 0x01;
 pub(crate) const GET_MAGIC: u8 = 0x02;
 pub(crate) const SET_VERSION: u8 = 0x07;
 pub(crate) const GEM_CLOSE: u8 = 0x09;
+pub(crate) const GEM_FLINK: u8 = 0x0a;
+pub(crate) const GEM_OPEN: u8 = 0x0b;
 pub(crate) const GET_CAP: u8 = 0x0c;
 pub(crate) const SET_CLIENT_CAP: u8 = 0x0d;
 pub(crate) const AUTH_MAGIC: u8 = 0x11;
@@ -57,6 +59,8 @@ layouts! {
     SetVersion { interface_major: i32, interface_minor: i32, driver_major: i32, driver_minor: i32 }
     Magic { magic: u32 }
     GemClose { handle: u32, pad: u32 }
+    GemFlink { handle: u32, name: u32 }
+    GemOpen { name: u32, handle: u32, bytes: u64 }
     Cap { capability: u64, value: u64 }
     Prime { handle: u32, flags: u32, fd: i32 }
     ModeResources { lists: [u64; 4], counts: [u32; 4], sizes: [u32; 4] }

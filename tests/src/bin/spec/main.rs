@@ -4,6 +4,7 @@
 //! and with 2 if something could not be measured.
 
 mod containment;
+mod draws;
 mod guest;
 mod micro;
 mod stand_ins;
@@ -69,9 +70,14 @@ const MEASUREMENTS: &[Measurement] = &[
         run: micro::audit,
     },
     Measurement {
-        ids: &["shim-asleep", "shim-awake", "shim-each"],
+        ids: &["shim-asleep", "shim-asleep-shared", "shim-awake", "shim-each"],
         what: "submissions of the shim's clients",
         run: micro::shim,
+    },
+    Measurement {
+        ids: &["shim-cpu", "shim-cpu-drawn"],
+        what: "a program's processor time on vgate and on virgl",
+        run: draws::measure,
     },
     Measurement {
         ids: &["memory-full"],

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, bail};
 use gpu_intel::audit::Audit;
 use vgate_benches::access::{Class, Rig};
 use vgate_benches::corpus;
-use vgate_benches::shim;
+use vgate_benches::shim::{self, Executes, PingPong};
 use vgate_benches::submission;
 use vgate_tests::repository;
 
@@ -19,6 +19,10 @@ const ACCESS_ROUNDS: usize = 200;
 const SUBMISSIONS: usize = 400;
 /// How often each batch is judged for one median.
 const JUDGEMENTS: usize = 200;
+/// Rounds of the shim's submissions; the median counts.
+const SHIM_ROUNDS: usize = 15;
+/// Submissions of several batches of the shim, for one time.
+const SHIM_WINDOW: usize = 20;
 /// Batches of the shim that are submitted at once.
 const SHIM_BATCHES: usize = 32;
 /// Batches of more bytes are judged.
@@ -83,33 +87,75 @@ pub(crate) fn submissions() -> Result<Vec<Measured>> {
     ])
 }
 
-pub(crate) fn shim() -> Result<Vec<Measured>> {
-    let wake_ups = shim::PingPong::new()?;
-    let asleep = shim::Rig::new(Duration::ZERO)?;
-    let awake = shim::Rig::new(Duration::from_secs(1))?;
-    let [mut bare, mut ratios, mut looks, mut each] = [const { Vec::new() }; 4];
-    // They take turns: what else goes on meets all of them alike.
-    for _ in 0..crate::statistics::ROUNDS {
-        let micro = |round: &dyn Fn() -> Result<Duration>| -> Result<f64> {
-            let took = (0..SUBMISSIONS).map(|_| round()).collect::<Result<Vec<_>>>()?;
-            Ok(median(took.into_iter().map(|took| nanoseconds(took) / 1000.0).collect()))
-        };
-        let echo = micro(&|| wake_ups.round_trip())?;
-        ratios.push(micro(&|| asleep.sleeping())? / echo);
-        bare.push(echo);
-        looks.push(micro(&|| awake.looking())?);
-        let took = asleep.rounds(SUBMISSIONS as u64, SHIM_BATCHES)?;
-        each.push(nanoseconds(took) / 1000.0 / (SUBMISSIONS * SHIM_BATCHES) as f64);
+/// What one placement of client and daemon gives, a median for each round; times in microseconds.
+#[derive(Default)]
+struct Shim {
+    echo: Vec<f64>,
+    /// Against the echo.
+    asleep: Vec<f64>,
+    awake: Vec<f64>,
+    each: Vec<f64>,
+}
+
+impl Shim {
+    fn measure(executes: Executes, client: usize, daemon: usize) -> Result<Self> {
+        let wake_ups = PingPong::new(Some(daemon))?;
+        let asleep = shim::Rig::new(executes, Duration::ZERO, Some(daemon))?;
+        // It leaves its core to the others soon.
+        let awake = shim::Rig::new(executes, Duration::from_millis(1), Some(daemon))?;
+        shim::keep_to(client)?;
+        let mut measured = Self::default();
+        // They take turns: what else goes on meets all of them alike.
+        for _ in 0..SHIM_ROUNDS {
+            let micro = |round: &dyn Fn() -> Result<Duration>| -> Result<f64> {
+                let took = (0..SUBMISSIONS).map(|_| round()).collect::<Result<Vec<_>>>()?;
+                Ok(median(took.into_iter().map(|took| nanoseconds(took) / 1000.0).collect()))
+            };
+            let echo = micro(&|| wake_ups.round_trip())?;
+            measured.asleep.push(micro(&|| asleep.sleeping())? / echo);
+            measured.echo.push(echo);
+            if client != daemon {
+                measured.awake.push(micro(&|| awake.looking())?);
+                std::thread::sleep(Duration::from_millis(3));
+            }
+            // Windows of a millisecond or two, so that in most of them nobody else has the core.
+            let windows = (0..SUBMISSIONS / SHIM_WINDOW).map(|_| {
+                let took = asleep.rounds(SHIM_WINDOW as u64, SHIM_BATCHES)?;
+                Ok(nanoseconds(took) / 1000.0 / (SHIM_WINDOW * SHIM_BATCHES) as f64)
+            });
+            measured.each.push(median(windows.collect::<Result<_>>()?));
+        }
+        Ok(measured)
     }
-    let note = |what: &str, all: &[f64]| {
-        let (low, high) = range(all);
-        format!("{what}{} to {}", rounded(low), rounded(high))
+}
+
+pub(crate) fn shim() -> Result<Vec<Measured>> {
+    let cores = shim::cores()?;
+    let [client, daemon, ..] = cores[..] else { bail!("there is one processor only") };
+    // Threads of their own: they stay on their cores.
+    let measure = |executes, daemon| {
+        let there = std::thread::spawn(move || Shim::measure(executes, client, daemon));
+        there.join().map_err(|_| anyhow!("the thread panicked"))?
     };
-    let low = |all: &[f64]| range(all).0;
+    let apart = measure(Executes::Model, daemon)?;
+    let shared = measure(Executes::Model, client)?;
+    let (bare, bare_shared) =
+        (measure(Executes::Nothing, daemon)?, measure(Executes::Nothing, client)?);
+    let spread = |all: &[f64]| {
+        let (low, high) = range(all);
+        format!("{} to {}", rounded(low), rounded(high))
+    };
+    let row = |id, all: &Vec<f64>, bare: &Vec<f64>, more: String| {
+        let alone = rounded(median(bare.clone()));
+        let note = format!("{}; over silicon that takes no time {alone}{more}", spread(all));
+        Measured::new(id, median(all.clone()), note)
+    };
+    let echo = |of: &Shim| format!("; the two bare wake-ups {} µs", spread(&of.echo));
     Ok(vec![
-        Measured::new("shim-asleep", low(&ratios), note("two bare wake-ups: µs ", &bare)),
-        Measured::new("shim-awake", low(&looks), note("", &looks)),
-        Measured::new("shim-each", low(&each), note("", &each)),
+        row("shim-asleep", &apart.asleep, &bare.asleep, echo(&apart)),
+        row("shim-asleep-shared", &shared.asleep, &bare_shared.asleep, echo(&shared)),
+        row("shim-awake", &apart.awake, &bare.awake, String::new()),
+        row("shim-each", &apart.each, &bare.each, String::new()),
     ])
 }
 
