@@ -41,7 +41,7 @@ const TEXELS: u32 = 0x1000;
 
 fn memory(format: u32, bytes: u32, filter: u32) -> Flat {
     let mut memory: Vec<u8> =
-        (0..TEXELS + SIZE * SIZE * 16).map(|at| (at * 37 >> 3) as u8).collect();
+        (0..TEXELS + SIZE * SIZE * 16).map(|at| ((at * 37) >> 3) as u8).collect();
     let mut put = |at: u32, dwords: &[u32]| {
         for (to, from) in memory[at as usize..].chunks_mut(4).zip(dwords) {
             to.copy_from_slice(&from.to_le_bytes());

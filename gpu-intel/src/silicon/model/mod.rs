@@ -3,7 +3,8 @@
 //! ```text
 //!  submit ──► lane (one for each engine) ──► a thread ──► execution ──► fence
 //!             queue, preempted jobs, kills                 │  ├─ streamer: MI commands, PIPE_CONTROL
-//!                                                          │  └─ blitter: XY_* commands
+//!                                                          │  ├─ blitter: XY_* commands
+//!                                                          │  └─ render: 3D state and draws
 //!                                                          └─ memory: the guest's own tables, a TLB
 //! ```
 //!
@@ -28,7 +29,6 @@ pub mod replay;
 mod stop;
 
 mod blitter;
-pub mod render;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

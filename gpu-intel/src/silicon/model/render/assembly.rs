@@ -143,7 +143,7 @@ impl Assembler {
             Topology::Triangles if n.is_multiple_of(3) => {
                 self.emit(Kind::Triangle, [c, b, a], triangle, to);
             }
-            Topology::TriangleStrip if n >= 3 => self.strip([c, b, a], n % 2 == 0, to),
+            Topology::TriangleStrip if n >= 3 => self.strip([c, b, a], n.is_multiple_of(2), to),
             Topology::ReversedTriangleStrip if n >= 3 => self.strip([c, b, a], n % 2 == 1, to),
             Topology::TriangleFan | Topology::Polygon if n >= 3 => {
                 self.emit(Kind::Triangle, [self.hub, b, a], fan, to);
@@ -152,14 +152,16 @@ impl Assembler {
                 self.emit(Kind::Triangle, [f, d, b], triangle, to);
             }
             Topology::AdjacentTriangleStrip if n >= 6 && n.is_multiple_of(2) => {
-                self.strip([f, d, b], n % 4 == 0, to);
+                self.strip([f, d, b], n.is_multiple_of(4), to);
             }
             Topology::Quads if n.is_multiple_of(4) => {
                 let (halves, provoking) = match triangle {
                     0 => ([[d, c, b], [d, b, a]], 0),
                     _ => ([[d, c, a], [c, b, a]], 2),
                 };
-                halves.map(|half| self.emit(Kind::Triangle, half, provoking, to));
+                for half in halves {
+                    self.emit(Kind::Triangle, half, provoking, to);
+                }
                 self.next = self.next.wrapping_sub(1);
             }
             Topology::QuadStrip if n >= 4 && n.is_multiple_of(2) => {

@@ -213,7 +213,7 @@ pub(super) fn logic(operation: u8, source: u32, destination: u32) -> u32 {
 }
 
 /// Comparisons (3D_Compare_Function): whether `a` compares so to `b`.
-pub(super) fn compares<T: PartialOrd>(function: u32, a: T, b: T) -> bool {
+pub(super) fn compares<T: PartialOrd + Copy>(function: u32, a: T, b: T) -> bool {
     match function {
         0 => true,
         1 => false,
@@ -229,7 +229,7 @@ pub(super) fn compares<T: PartialOrd>(function: u32, a: T, b: T) -> bool {
 /// Which of `count` samples a pixel of this alpha covers.
 pub(super) fn alpha_coverage(alpha: f32, count: u32) -> u16 {
     let m = (16.0 * alpha.clamp(0.0, 1.0)) as u32;
-    let mask = 0x1111 * (0xf_ea80 >> (m & !3) & 15) | 0x0808 * (m & 2) | 0x0100 * (m & 1);
+    let mask = (0x1111 * ((0xf_ea80 >> (m & !3)) & 15)) | (0x0808 * (m & 2)) | (0x0100 * (m & 1));
     (mask & (u32::MAX >> (32 - count.clamp(1, 16)))) as u16
 }
 

@@ -31,8 +31,6 @@ pub(super) struct Clipper {
     distances: u8,
     /// User planes that only drop primitives which are wholly outside.
     culls: u8,
-    /// Coordinates are divided by w already.
-    pub(super) no_divide: bool,
 }
 
 /// A half-space: what lies at a distance of 0 or more is inside.
@@ -77,7 +75,6 @@ impl Clipper {
             guard_band: clip.flag(2, 26),
             distances: (stage >> 8) as u8,
             culls: stage as u8,
-            no_divide: clip.flag(2, 9),
         }
     }
 
@@ -218,7 +215,6 @@ mod tests {
             guard_band: true,
             distances: 0,
             culls: 0,
-            no_divide: false,
         }
     }
 

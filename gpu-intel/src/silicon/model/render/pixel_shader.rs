@@ -180,10 +180,9 @@ impl PixelShader {
             let subspans = subspans.get(4 * half..).unwrap_or_default();
             self.interpolated(shape, subspans, width.min(16), &mut put);
         }
-        let mut at = worker.push_constants(&self.kernel, start);
-        for register in attributes {
+        let start = worker.push_constants(&self.kernel, start);
+        for (at, register) in (start..).zip(attributes) {
             worker.set_register(at, *register);
-            at += 1;
         }
         Ok(program)
     }

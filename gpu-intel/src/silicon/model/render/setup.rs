@@ -506,7 +506,7 @@ impl Drawn<'_> {
             Some(width) => width,
             None => self.vertices.point_width(vertex).max(least).min(most.max(least)),
         };
-        if !(width > 0.0) {
+        if width.is_nan() || width <= 0.0 {
             return;
         }
         let (x, y, half) = (snap(at.x), snap(at.y), snap(width.min(2048.0)) / 2);

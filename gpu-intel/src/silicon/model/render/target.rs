@@ -115,18 +115,6 @@ impl Target {
         self.0.layers
     }
 
-    pub(super) fn layout(&self) -> &Layout {
-        &self.0.layout
-    }
-
-    pub(super) fn level(&self) -> u32 {
-        self.0.level
-    }
-
-    pub(super) fn first_layer(&self) -> u32 {
-        self.0.first_layer
-    }
-
     /// Where it lies, and what.
     pub(in super::super) fn describe(&self) -> (PpgttAddress, &'static str) {
         let base = PpgttAddress(self.0.layout.geometry().base).truncated();
