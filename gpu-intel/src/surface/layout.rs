@@ -30,6 +30,9 @@ pub const MAX_LEVELS: u32 = 15;
 /// log2 of the most samples.
 pub const MAX_LOG2_SAMPLES: u8 = 4;
 
+/// Bytes of a tile, whatever its tiling.
+const TILE_BYTES: u64 = 4096;
+
 /// How the bytes of rows lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tiling {
@@ -401,6 +404,21 @@ fn interleave(at: u32, spread: u32, sample: u32) -> u32 {
 }
 
 impl Plane {
+    /// Whether these elements are all that some tiles of 4 KiB hold.
+    #[must_use]
+    pub fn fills_tiles(&self, at: (u32, u32), width: u32, height: u32) -> bool {
+        let (wide, high) = self.tiling.log2_size();
+        let (wide, high) = (1_u32 << wide, 1_u32 << high);
+        let row = at.1.wrapping_add(self.origin.1);
+        self.tiling != Tiling::Linear
+            && self.spread == (0, 0)
+            && self.base.is_multiple_of(TILE_BYTES)
+            && self.byte(at.0).is_multiple_of(wide)
+            && width.wrapping_mul(self.bytes).is_multiple_of(wide)
+            && row.is_multiple_of(high)
+            && height.is_multiple_of(high)
+    }
+
     /// The byte of the row at which a column begins.
     #[inline]
     fn byte(&self, x: u32) -> u32 {

@@ -1,5 +1,6 @@
 //! What pixels are written to: render targets, the depth and the stencil buffer.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::depth::DepthFormat;
@@ -8,8 +9,9 @@ use super::setup::Area;
 use super::state::{self, State};
 use crate::address::PpgttAddress;
 use crate::command::streamer::Fault;
+use crate::gtt::PAGE_SIZE;
 use crate::memory::PpgttMemory;
-use crate::surface::{Format, Geometry, Layout};
+use crate::surface::{Format, Geometry, Layout, Plane};
 
 const SIDE: usize = TILE as usize;
 
@@ -149,34 +151,42 @@ impl Target {
         Ok((width as u32, height as u32, pixels))
     }
 
-    /// Calls `each` with the address of each run of texels of a tile, and where its bytes are in a tile's plane.
+    /// Calls `each` with the address of each run of texels of a tile, and where its bytes are in a tile's plane. Where
+    /// runs are short, those that lie in one page come after each other.
     fn runs(
         &self,
         (left, top): (i32, i32),
-        layer: u32,
-        sample: u32,
-        mut each: impl FnMut(PpgttAddress, std::ops::Range<usize>) -> Result<(), Fault>,
+        plane: &Plane,
+        mut each: impl FnMut(PpgttAddress, Range<usize>) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        // What is drawn to a layer that the view does not have goes to its first.
-        let layer = if layer < self.0.layers { layer } else { 0 };
-        let plane = self.0.layout.plane(self.0.level, self.0.first_layer + layer, sample);
-        let area = self.area();
         let element = self.element();
-        let columns = (area.right - left).clamp(0, TILE) as usize;
-        let rows = (area.bottom - top).clamp(0, TILE) as usize;
-        for y in 0..rows {
-            let row = plane.row(top as u32 + y as u32);
-            let mut x = 0;
-            while x < columns {
-                let column = left as u32 + x as u32;
-                let count = (plane.run(column) as usize).min(columns - x);
+        let (columns, rows) = self.inside((left, top));
+        let mut x = 0;
+        while x < columns {
+            let column = left as u32 + x as u32;
+            let count = (plane.run(column) as usize).min(columns - x);
+            for y in 0..rows {
                 let start = (y * SIDE + x) * element;
+                let row = plane.row(top as u32 + y as u32);
                 let at = PpgttAddress(row.wrapping_add(plane.column(column))).truncated();
                 each(at, start..start + count * element)?;
-                x += count;
             }
+            x += count;
         }
         Ok(())
+    }
+
+    /// Columns and rows of a tile that the surface has.
+    fn inside(&self, (left, top): (i32, i32)) -> (usize, usize) {
+        let area = self.area();
+        let least = |size: i32| size.clamp(0, TILE) as usize;
+        (least(area.right - left), least(area.bottom - top))
+    }
+
+    fn plane(&self, layer: u32, sample: u32) -> Plane {
+        // What is drawn to a layer that the view does not have goes to its first.
+        let layer = if layer < self.0.layers { layer } else { 0 };
+        self.0.layout.plane(self.0.level, self.0.first_layer + layer, sample)
     }
 
     /// Loads the texels of a tile; those outside of the surface stay as they are.
@@ -188,8 +198,18 @@ impl Target {
         sample: u32,
         to: &mut [u8],
     ) -> Result<(), Fault> {
-        self.runs(origin, layer, sample, |at, bytes| {
-            memory.read(at, to.get_mut(bytes).unwrap_or_default())
+        let plane = self.plane(layer, sample);
+        let mut page = Page::default();
+        self.runs(origin, &plane, |at, bytes| {
+            let to = to.get_mut(bytes).unwrap_or_default();
+            if !Page::is_worthwhile(at, to.len()) {
+                return memory.read(at, to);
+            }
+            if page.go(at) {
+                memory.read(page.at, &mut page.bytes)?;
+            }
+            to.copy_from_slice(page.part(at, to.len()));
+            Ok(())
         })
     }
 
@@ -202,9 +222,60 @@ impl Target {
         sample: u32,
         from: &[u8],
     ) -> Result<(), Fault> {
-        self.runs(origin, layer, sample, |at, bytes| {
-            memory.write(at, from.get(bytes).unwrap_or_default())
-        })
+        let plane = self.plane(layer, sample);
+        let (columns, rows) = self.inside(origin);
+        // Other threads write what else the pages of a tile hold.
+        let whole =
+            plane.fills_tiles((origin.0 as u32, origin.1 as u32), columns as u32, rows as u32);
+        let mut page = Page::default();
+        self.runs(origin, &plane, |at, bytes| {
+            let from = from.get(bytes).unwrap_or_default();
+            if !whole || !Page::is_worthwhile(at, from.len()) {
+                return memory.write(at, from);
+            }
+            let before = page.at;
+            if page.go(at) && before != Page::NONE {
+                memory.write(before, &page.bytes)?;
+            }
+            page.part(at, from.len()).copy_from_slice(from);
+            Ok(())
+        })?;
+        if page.at != Page::NONE { memory.write(page.at, &page.bytes) } else { Ok(()) }
+    }
+}
+
+/// A page on its way from or to memory.
+#[derive(Debug)]
+struct Page {
+    at: PpgttAddress,
+    bytes: [u8; PAGE_SIZE as usize],
+}
+
+impl Page {
+    /// No page begins there.
+    const NONE: PpgttAddress = PpgttAddress(u64::MAX);
+
+    /// Whether a run is too short for an access of its own, and inside of a page.
+    fn is_worthwhile(at: PpgttAddress, length: usize) -> bool {
+        length <= 16 && (at.0 % PAGE_SIZE) as usize + length <= PAGE_SIZE as usize
+    }
+
+    /// Goes to the page that an address is in; whether it is another one.
+    fn go(&mut self, at: PpgttAddress) -> bool {
+        let page = PpgttAddress(at.0 - at.0 % PAGE_SIZE);
+        std::mem::replace(&mut self.at, page) != page
+    }
+
+    /// Some of its bytes, which it must have.
+    fn part(&mut self, at: PpgttAddress, length: usize) -> &mut [u8] {
+        let start = (at.0 % PAGE_SIZE) as usize;
+        self.bytes.get_mut(start..start + length).unwrap_or_default()
+    }
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self { at: Self::NONE, bytes: [0; PAGE_SIZE as usize] }
     }
 }
 
