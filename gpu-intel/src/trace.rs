@@ -118,6 +118,13 @@ impl Exec {
         self.flags & 1 << 9 != 0
     }
 
+    /// The slot of its context's engine map, or the engine by an old selector (I915_EXEC_RING_MASK, bits 5:0 of the flags).
+    /// Each slot has a hardware context of its own, even where two name the same engine.
+    #[must_use]
+    pub fn slot(&self) -> u8 {
+        (self.flags & 0x3f) as u8
+    }
+
     /// The address of its first command; `None` if the record names no buffer object for it.
     #[must_use]
     pub fn address(&self) -> Option<PpgttAddress> {

@@ -71,6 +71,9 @@ struct Buffer {
     size: u64,
 }
 
+/// Which hardware context: the engine, the capture's number for the driver's context, and the slot of its engine map.
+type ContextKey = (Engine, u32, u8);
+
 #[derive(Debug)]
 struct Context {
     image: Vec<GuestAddress>,
@@ -85,7 +88,7 @@ pub struct Replay {
     /// Where the next buffer object goes.
     free: u64,
     buffers: HashMap<BufferId, Buffer>,
-    contexts: HashMap<(Engine, u32), Context>,
+    contexts: HashMap<ContextKey, Context>,
     clock: Clock,
     counters: Arc<Counters>,
 }
@@ -167,8 +170,8 @@ impl Replay {
         Ok(())
     }
 
-    fn context(&mut self, engine: Engine, number: u32) -> Result<&mut Context, TableError> {
-        match self.contexts.entry((engine, number)) {
+    fn context(&mut self, key: ContextKey) -> Result<&mut Context, TableError> {
+        match self.contexts.entry(key) {
             std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
             std::collections::hash_map::Entry::Vacant(place) => {
                 let pages = (0..IMAGE_PAGES).map(|_| self.pages.take());
@@ -191,7 +194,7 @@ impl Replay {
         let nowhere = |why: &'static str| Some(Reason::new("replay/exec", why));
         match (exec.engine, exec.address()) {
             (Some(engine), Some(start)) => {
-                let context = self.context(engine, exec.context)?;
+                let context = self.context((engine, exec.context, exec.slot()))?;
                 let restore = std::mem::replace(&mut context.begun, true);
                 let image = context.image.clone();
                 let batch = Batch { image, restore, save: true, ..Batch::new(start) };
