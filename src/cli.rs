@@ -321,8 +321,11 @@ Examples:
   How long each batch takes, on one thread:
       RAYON_NUM_THREADS=1 vgate replay tests/corpus/m25_gl_anim.i9t --json
 
+  The state and the shaders of a capture's first draw:
+      printf 'draw\nstate\ncode\n' | vgate replay tests/corpus/m25_gl_tri.i9t --step
+
 Each render target that a batch drew to is shown as it is after the batch: its first layer, of 2x and more its first
-sample. With --json each batch is a line
+sample. With --step a batch goes command by command: `help` lists the orders. With --json each batch is a line
   {\"trace\", \"exec\", \"milliseconds\", \"stopped\", \"pictures\": [{\"address\", \"format\", \"width\", \"height\", \"file\"}]}
 
 Exit codes:
@@ -342,6 +345,9 @@ pub(crate) struct ReplayOptions {
     /// Print a line of JSON for each batch
     #[arg(long)]
     pub(crate) json: bool,
+    /// Stop before each command, and take orders from standard input
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) step: bool,
 }
 
 const EDID_MANUAL: &str = "\

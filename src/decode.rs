@@ -84,27 +84,35 @@ impl List {
     }
 
     fn print(&self, at: PpgttAddress, command: &Command, dwords: &[u32]) -> anyhow::Result<()> {
-        let fields = listing::fields(command, dwords);
-        let name = command.name;
         if self.json {
+            let fields = listing::fields(command, dwords);
             return output::json_line(&Listed {
                 exec: self.batch.exec,
                 engine: format!("{:?}", self.batch.engine),
                 address: format!("{at:#x}"),
-                command: name,
+                command: command.name,
                 dwords,
                 fields: fields.into_iter().map(|f| (f.name, json(f.value))).collect(),
             });
         }
-        let count = dwords.len();
-        let noun = if count == 1 { "dword" } else { "dwords" };
-        let mut text =
-            format!("{ADDRESS}{at:#014x}{ADDRESS:#}  {NAME}{name}{NAME:#}, {count} {noun}\n");
-        for field in fields {
-            text += &format!("                    {} = {}\n", field.name, field.value);
-        }
-        output::styled(&text)
+        output::styled(&in_words(at, command, dwords))
     }
+}
+
+/// A command, its place and its fields, as text with styles.
+pub(crate) fn in_words(at: PpgttAddress, command: &Command, dwords: &[u32]) -> String {
+    format!("{ADDRESS}{at:#014x}{ADDRESS:#}  {}", fields_in_words(command, dwords))
+}
+
+/// A command and its fields, as text with styles.
+pub(crate) fn fields_in_words(command: &Command, dwords: &[u32]) -> String {
+    let (name, count) = (command.name, dwords.len());
+    let noun = if count == 1 { "dword" } else { "dwords" };
+    let mut text = format!("{NAME}{name}{NAME:#}, {count} {noun}\n");
+    for field in listing::fields(command, dwords) {
+        text += &format!("                    {} = {}\n", field.name, field.value);
+    }
+    text
 }
 
 impl Visitor for List {

@@ -14,6 +14,7 @@ mod cli;
 mod config;
 mod control;
 mod ctl;
+mod debugger;
 mod decode;
 mod edid;
 mod output;

@@ -6,11 +6,12 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use gpu_intel::silicon::model::replay::{Picture, Replay};
-use gpu_intel::trace::Reader;
+use gpu_intel::trace::{Reader, Record};
 use serde::Serialize;
 
 use crate::capture::Unusable;
 use crate::cli::ReplayOptions;
+use crate::debugger::{Debugger, Next};
 use crate::output;
 
 /// What became of a batch.
@@ -52,12 +53,23 @@ fn one(path: &Path, options: &ReplayOptions) -> anyhow::Result<bool> {
     let file = File::open(path).map_err(|error| unusable(&error))?;
     let mut reader = Reader::new(BufReader::new(file)).map_err(|error| unusable(&error))?;
     let mut replay = Replay::new()?;
+    let mut debugger = options.step.then(|| Debugger::new(std::io::stdin().lock()));
     let mut all_ended = true;
     while let Some(record) = reader.next_record().map_err(|error| unusable(&error))? {
         let begun = std::time::Instant::now();
-        let Some(executed) = replay.record(&record).map_err(|error| unusable(&error))? else {
-            continue;
+        let executed = match (&mut debugger, &record) {
+            (Some(debugger), Record::Exec(exec)) => {
+                let mut running = replay.begin(exec).map_err(|error| unusable(&error))?;
+                let next = debugger.batch(exec.sequence, &mut running)?;
+                let executed = replay.finish(running);
+                if next == Next::Quit {
+                    return Ok(false);
+                }
+                Some(executed)
+            }
+            _ => replay.record(&record).map_err(|error| unusable(&error))?,
         };
+        let Some(executed) = executed else { continue };
         let milliseconds = begun.elapsed().as_secs_f64() * 1e3;
         let mut pictures = Vec::new();
         for (number, picture) in executed.pictures.iter().enumerate() {

@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use gpu_intel::silicon::model::replay::{Executed, Replay};
 use gpu_intel::trace::{BufferId, Reader, Record};
-use vgate_tests::repository;
+use vgate_tests::{executable, repository};
 
 /// How far a channel may be off: two ways to round, one after the other.
 const NEAR: u8 = 2;
@@ -120,5 +121,32 @@ fn vk_copy() -> Result<()> {
         }
         ensure!(sums.contains(&SUM), "{}: {sums:x?}", path.display());
     }
+    Ok(())
+}
+
+#[test]
+fn the_debugger_shows_commands_state_and_shaders() -> Result<()> {
+    let mut debugger = Command::new(executable()?)
+        .args(["replay", "--step", "tests/corpus/m25_gl_tri.i9t"])
+        .current_dir(repository())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut orders = debugger.stdin.take().context("no input")?;
+    orders.write_all(b"draw\nstate viewport\ncode\nnext\nend\n")?;
+    drop(orders);
+    let output = debugger.wait_with_output()?;
+    let text = String::from_utf8(output.stdout)?;
+    for expected in [
+        "3DPRIMITIVE, 7 dwords",
+        "3DSTATE_VIEWPORT_STATE_POINTERS_CC, 2 dwords",
+        "pixel shader, SIMD16",
+        "LastRT Surface",
+        "PIPE_CONTROL, 6 dwords",
+        "256x256 R8G8B8A8_UNORM",
+    ] {
+        ensure!(text.contains(expected), "no {expected:?} in\n{text}");
+    }
+    ensure!(output.status.success(), "{}", output.status);
     Ok(())
 }

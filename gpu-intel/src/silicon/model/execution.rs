@@ -48,8 +48,19 @@ pub(super) enum Pause {
     Stopped,
     /// A semaphore's condition is not met.
     Waiting,
-    /// It takes longer than a thread on loan has time for.
+    /// It goes further than it may.
     Long,
+}
+
+/// How far an execution goes.
+#[derive(Debug)]
+pub(super) enum Reach<'a> {
+    /// To its end.
+    End,
+    /// A thread on loan executes no more commands than are left of this, and none that may take long.
+    Loan(&'a mut u32),
+    /// One command, whatever it is.
+    Command,
 }
 
 enum Progress {
@@ -131,6 +142,17 @@ impl Execution {
         self.renderer.as_mut().map(|renderer| renderer.take_drawn()).unwrap_or_default()
     }
 
+    /// The command that it stands at, as much of it as is looked at.
+    pub(super) fn upcoming(&mut self) -> Result<(u64, &[u32]), Reason> {
+        self.fetch().map_err(|Fault(reason)| reason)?;
+        Ok((self.at, &self.command))
+    }
+
+    /// The 3D pipeline, if it was used.
+    pub(super) fn renderer(&mut self) -> Option<&mut Renderer> {
+        self.renderer.as_deref_mut()
+    }
+
     /// What the 3D pipeline keeps of memory is forgotten.
     fn invalidate(&mut self) {
         if let Some(renderer) = &mut self.renderer {
@@ -162,11 +184,10 @@ impl Execution {
         self.save(Some(position)).map_err(|Fault(reason)| reason)
     }
 
-    /// Runs until something ends it. A thread on `loan` executes no more commands than are left of that, and none that may
-    /// take long.
-    pub(super) fn run(&mut self, stop: &Stop, loan: Option<&mut u32>) -> Pause {
+    /// Runs until something ends it.
+    pub(super) fn run(&mut self, stop: &Stop, reach: Reach<'_>) -> Pause {
         let mut executed = 0_u32;
-        let pause = self.try_run(stop, loan, &mut executed).unwrap_or_else(|Fault(reason)| {
+        let pause = self.try_run(stop, reach, &mut executed).unwrap_or_else(|Fault(reason)| {
             self.bus.counters.faults.add(1);
             self.bus.counters.refused.add(u64::from(audit::is_refusal(&reason)));
             Pause::Fault(reason)
@@ -178,7 +199,7 @@ impl Execution {
     fn try_run(
         &mut self,
         stop: &Stop,
-        mut loan: Option<&mut u32>,
+        mut reach: Reach<'_>,
         executed: &mut u32,
     ) -> Result<Pause, Fault> {
         if !self.started {
@@ -197,13 +218,13 @@ impl Execution {
             if stop.wanted() || self.interruptible && stop.recalled() {
                 return Ok(Pause::Stopped);
             }
-            if let Some(left) = &mut loan {
-                match left.checked_sub(1) {
-                    Some(less) => **left = less,
-                    None => return Ok(Pause::Long),
-                }
+            match &mut reach {
+                Reach::Loan(0) => return Ok(Pause::Long),
+                Reach::Loan(left) => **left -= 1,
+                Reach::Command if *executed != 0 => return Ok(Pause::Long),
+                Reach::Command | Reach::End => {}
             }
-            match self.step(stop, loan.is_some())? {
+            match self.step(stop, matches!(reach, Reach::Loan(_)))? {
                 Progress::Next => {}
                 Progress::Waiting => return Ok(Pause::Waiting),
                 Progress::Long => return Ok(Pause::Long),

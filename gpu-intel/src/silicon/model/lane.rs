@@ -20,7 +20,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use mediator::{Clock, JobEnd, JobId, Outcome, Reason, SiliconError, Ticket, Time, VmId};
 
 use super::counters::Counters;
-use super::execution::{Execution, Pause};
+use super::execution::{Execution, Pause, Reach};
 use super::stop::Stop;
 use crate::engine::Engine;
 use crate::gtt::Tlb;
@@ -335,12 +335,12 @@ impl Shared {
 
     fn drive(&self, execution: &mut Execution, loan: Option<&mut u32>) -> Pause {
         if let Some(left) = loan {
-            return execution.run(&self.stop, Some(left));
+            return execution.run(&self.stop, Reach::Loan(left));
         }
         let mut waited_at = None;
         let mut waits = 0_u32;
         loop {
-            let pause = execution.run(&self.stop, None);
+            let pause = execution.run(&self.stop, Reach::End);
             if pause != Pause::Waiting {
                 return pause;
             }

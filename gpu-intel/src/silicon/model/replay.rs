@@ -10,12 +10,17 @@ use std::sync::Arc;
 use mediator::{Clock, GuestAddress, GuestRam, Reason};
 
 use super::counters::Counters;
-use super::execution::{Execution, Pause};
+use super::execution::{Execution, Pause, Reach};
 use super::memory::Memory;
+use super::render::Target;
 use super::stop::Stop;
 use crate::address::PpgttAddress;
+use crate::command::streamer::Fault;
+use crate::command::{self, Command};
 use crate::engine::Engine;
+use crate::eu::Program;
 use crate::gtt::{PAGE_SIZE, Pages, TableError, Tables};
+use crate::memory::PpgttMemory;
 use crate::silicon::Batch;
 use crate::trace::{BufferId, Exec, Record, ReplayError};
 
@@ -135,7 +140,11 @@ impl Replay {
                 }
                 self.ram.write(GuestAddress(to.at.0 + offset), data).map_err(TableError::from)?;
             }
-            Record::Exec(exec) => return self.execute(exec).map(Some),
+            Record::Exec(exec) => {
+                let mut running = self.begin(exec)?;
+                running.run();
+                return Ok(Some(self.finish(running)));
+            }
             Record::Wait => {}
         }
         Ok(None)
@@ -181,43 +190,163 @@ impl Replay {
         }
     }
 
-    fn execute(&mut self, exec: &Exec) -> Result<Executed, Error> {
+    /// Makes an EXEC ready. It must be [finished](Self::finish), for its page tables to be free again.
+    ///
+    /// # Errors
+    /// [`Error`]; of batches themselves [`Executed::stopped`] tells.
+    pub fn begin(&mut self, exec: &Exec) -> Result<Running, Error> {
         let mut tables = Tables::new(&mut self.pages)?;
         for object in &exec.objects {
             let buffer = self.buffer(object.buffer)?;
             let bytes = buffer.size.next_multiple_of(PAGE_SIZE);
             tables.map(&mut self.pages, object.address, buffer.at, bytes, true)?;
         }
-        let root = tables.root();
-        let mut executed =
-            Executed { sequence: exec.sequence, stopped: None, pictures: Vec::new() };
-        let nowhere = |why: &'static str| Some(Reason::new("replay/exec", why));
-        match (exec.engine, exec.address()) {
+        let memory = Memory::new(self.ram.clone(), tables.root(), Arc::default());
+        let nowhere = |why: &'static str| Way::Ended(Some(Reason::new("replay/exec", why)));
+        let way = match (exec.engine, exec.address()) {
             (Some(engine), Some(start)) => {
                 let context = self.context((engine, exec.context, exec.slot()))?;
                 let restore = std::mem::replace(&mut context.begun, true);
                 let image = context.image.clone();
                 let batch = Batch { image, restore, save: true, ..Batch::new(start) };
-                let mut memory = Memory::new(self.ram.clone(), root, Arc::default());
                 let counters = Arc::clone(&self.counters);
-                let mut execution =
-                    Execution::new(engine, memory.fork(), batch, self.clock, counters);
-                executed.stopped = match execution.run(&Stop::default(), None) {
-                    Pause::Done => None,
-                    Pause::Fault(reason) => Some(reason),
-                    Pause::Waiting => nowhere("it waits for a semaphore that nobody signals"),
-                    Pause::Stopped | Pause::Long => nowhere("it was stopped"),
-                };
-                for target in execution.take_drawn() {
-                    let (address, format) = target.describe();
-                    let Ok((width, height, pixels)) = target.picture(&mut memory) else { continue };
-                    executed.pictures.push(Picture { address, format, width, height, pixels });
-                }
+                let execution = Execution::new(engine, memory.fork(), batch, self.clock, counters);
+                Way::Under(engine, Box::new(execution))
             }
-            (None, _) => executed.stopped = nowhere("no engine has this number"),
-            (_, None) => executed.stopped = nowhere("no buffer object holds the batch"),
+            (None, _) => nowhere("no engine has this number"),
+            (_, None) => nowhere("no buffer object holds the batch"),
+        };
+        Ok(Running { sequence: exec.sequence, tables, memory, way, drawn: Vec::new() })
+    }
+
+    /// What became of a batch, whether it is at its end or not.
+    pub fn finish(&mut self, mut running: Running) -> Executed {
+        running.collect();
+        let mut pictures = Vec::new();
+        for target in &running.drawn {
+            let (address, format) = target.describe();
+            let Ok((width, height, pixels)) = target.picture(&mut running.memory) else { continue };
+            pictures.push(Picture { address, format, width, height, pixels });
         }
-        tables.free(&mut self.pages);
-        Ok(executed)
+        running.tables.free(&mut self.pages);
+        let stopped = match running.way {
+            Way::Ended(stopped) => stopped,
+            Way::Under(..) => Some(Reason::new("replay/exec", "it was left before its end")),
+        };
+        Executed { sequence: running.sequence, stopped, pictures }
+    }
+}
+
+/// A batch on its way.
+#[derive(Debug)]
+pub struct Running {
+    sequence: u64,
+    tables: Tables,
+    memory: Memory,
+    way: Way,
+    drawn: Vec<Target>,
+}
+
+#[derive(Debug)]
+enum Way {
+    Under(Engine, Box<Execution>),
+    /// With the reason why it did not come to its end.
+    Ended(Option<Reason>),
+}
+
+/// A command that is to be executed next.
+#[derive(Clone, Debug)]
+pub struct Upcoming {
+    /// Where it lies.
+    pub at: PpgttAddress,
+    /// What the tables say of it.
+    pub command: Option<&'static Command>,
+    /// Its dwords; of a very long one the first.
+    pub dwords: Vec<u32>,
+}
+
+/// A shader that the next draw would run.
+#[derive(Clone, Debug)]
+pub struct Shader {
+    /// Its stage, and how many lanes it is for.
+    pub name: &'static str,
+    /// Its instructions.
+    pub program: Arc<Program>,
+}
+
+impl Running {
+    /// Executes all that is left.
+    pub fn run(&mut self) {
+        self.execute(|| Reach::End);
+    }
+
+    /// Executes a command.
+    pub fn step(&mut self) {
+        self.execute(|| Reach::Command);
+    }
+
+    fn execute(&mut self, reach: impl Fn() -> Reach<'static>) {
+        let Way::Under(_, execution) = &mut self.way else { return };
+        let nobody = "it waits for a semaphore that nobody signals";
+        let stopped = match execution.run(&Stop::default(), reach()) {
+            Pause::Long => return,
+            Pause::Done => None,
+            Pause::Fault(reason) => Some(reason),
+            Pause::Waiting => Some(Reason::new("replay/exec", nobody)),
+            Pause::Stopped => Some(Reason::new("replay/exec", "it was stopped")),
+        };
+        self.collect();
+        self.way = Way::Ended(stopped);
+    }
+
+    fn collect(&mut self) {
+        if let Way::Under(_, execution) = &mut self.way {
+            self.drawn.extend(execution.take_drawn());
+        }
+    }
+
+    /// The command that it stands at; `None` at its end.
+    pub fn upcoming(&mut self) -> Option<Upcoming> {
+        let Way::Under(engine, execution) = &mut self.way else { return None };
+        match execution.upcoming() {
+            Ok((at, dwords)) => Some(Upcoming {
+                at: PpgttAddress(at),
+                command: dwords.first().and_then(|header| command::decode(*header, *engine)),
+                dwords: dwords.to_vec(),
+            }),
+            Err(reason) => {
+                self.way = Way::Ended(Some(reason));
+                None
+            }
+        }
+    }
+
+    /// The state of the 3D pipeline: commands, as they came last. Nothing of it before the batch's first one.
+    pub fn state(&mut self) -> Vec<Vec<u32>> {
+        match &mut self.way {
+            Way::Under(_, execution) => {
+                execution.renderer().map_or_else(Vec::new, |renderer| renderer.state.commands())
+            }
+            Way::Ended(_) => Vec::new(),
+        }
+    }
+
+    /// The shaders that a draw would run.
+    ///
+    /// # Errors
+    /// A fault: they, or what they begin with, are not mapped.
+    pub fn shaders(&mut self) -> Result<Vec<Shader>, Reason> {
+        let Way::Under(_, execution) = &mut self.way else { return Ok(Vec::new()) };
+        let Some(renderer) = execution.renderer() else { return Ok(Vec::new()) };
+        let shaders = renderer.shaders(&self.memory).map_err(|Fault(reason)| reason)?;
+        Ok(shaders.into_iter().map(|(name, program)| Shader { name, program }).collect())
+    }
+
+    /// Reads memory as the batch sees it.
+    ///
+    /// # Errors
+    /// Nothing is mapped there.
+    pub fn read(&mut self, at: PpgttAddress, to: &mut [u8]) -> Result<(), Reason> {
+        self.memory.read(at, to).map_err(|Fault(reason)| reason)
     }
 }

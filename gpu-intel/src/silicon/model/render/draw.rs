@@ -1,7 +1,7 @@
 //! The renderer: takes state and draws, spreads tiles over threads.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Halt;
 use super::clear;
@@ -13,9 +13,11 @@ use super::setup::{Area, Shapes};
 use super::state::{self, Opcode, State, Words};
 use super::target::Target;
 use super::vertex_fetch::Draw;
+use super::vertex_shader::VertexShader;
 use super::worker::Worker;
 use crate::address::RegisterOffset;
 use crate::command::streamer::Fault;
+use crate::eu::Program;
 use crate::silicon::model::bus::BatchBus;
 use crate::silicon::model::memory::Memory;
 use crate::silicon::model::registers::Registers;
@@ -102,6 +104,24 @@ impl Renderer {
             Err(Halt::Killed) => Ok(Rendered::Killed),
             Err(Halt::Fault(fault)) => Err(fault),
         }
+    }
+
+    /// The shaders that a draw would run.
+    pub(in super::super) fn shaders(
+        &mut self,
+        memory: &Memory,
+    ) -> Result<Vec<(&'static str, Arc<Program>)>, Fault> {
+        self.ready(memory);
+        let [worker, ..] = self.workers.as_mut_slice() else { return Ok(Vec::new()) };
+        let mut shaders = Vec::new();
+        if let Some(shader) = VertexShader::new(&self.state, worker)? {
+            shaders.push(("vertex shader, SIMD8", Arc::clone(shader.program())));
+        }
+        let positions = sample_positions(self.state.command(state::MULTISAMPLE).bits(1, 1..=3));
+        if let Some(shader) = PixelShader::new(&self.state, positions, worker)? {
+            shaders.extend(shader.programs());
+        }
+        Ok(shaders)
     }
 
     /// Forgets what memory held.

@@ -113,6 +113,13 @@ impl PixelShader {
         }))
     }
 
+    /// Its programs, by name.
+    pub(super) fn programs(&self) -> impl Iterator<Item = (&'static str, Arc<Program>)> {
+        let names = ["pixel shader, SIMD8", "pixel shader, SIMD16", "pixel shader, SIMD32"];
+        let programs = names.into_iter().zip(&self.programs);
+        programs.filter_map(|(name, program)| Some((name, Arc::clone(&program.as_ref()?.0))))
+    }
+
     /// Lanes of the widest thread that is of use.
     pub(super) fn widest(&self) -> usize {
         match self.programs {

@@ -175,6 +175,14 @@ impl State {
         true
     }
 
+    /// What was set, command by command. Of those that came in parts, the parts that there are.
+    pub(in super::super) fn commands(&self) -> Vec<Vec<u32>> {
+        let all = KEPT.iter().map(|(opcode, _)| self.command(Opcode(*opcode)).0);
+        all.filter(|words| words.first().is_some_and(|header| *header != 0))
+            .map(<[u32]>::to_vec)
+            .collect()
+    }
+
     /// A command's dwords.
     pub(super) fn command(&self, opcode: Opcode) -> Words<'_> {
         Words(place(opcode).and_then(|place| self.words.get(place)).unwrap_or_default())

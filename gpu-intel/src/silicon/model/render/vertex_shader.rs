@@ -51,6 +51,10 @@ impl VertexShader {
         }))
     }
 
+    pub(super) fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
     /// Slots of a shaded vertex.
     pub(super) fn slots(&self) -> usize {
         self.slots
