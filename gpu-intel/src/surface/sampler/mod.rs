@@ -15,11 +15,12 @@ mod cube;
 mod load;
 mod planes;
 
+use super::auxiliary::MarkPlane;
 use super::cache::TexelCache;
 use super::format::Packing;
 use super::layout::Plane;
 use super::state::{
-    Auxiliary, Filter, MipFilter, Reduction, Sampler, Select, Surface, SurfaceKind, Wrap,
+    Filter, MipFilter, Reduction, Sampler, Select, Surface, SurfaceKind, Wrap,
 };
 use super::texel::{SRGB, UNORM8, bits, floats};
 use crate::command::streamer::Fault;
@@ -134,8 +135,15 @@ struct Point {
 #[derive(Clone, Copy, Debug)]
 struct Slice {
     key: (u32, u32),
-    plane: Plane,
+    place: Place,
     size: [u32; 3],
+}
+
+/// Where texels of a slice are.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    plane: Plane,
+    marks: Option<MarkPlane>,
 }
 
 impl Texture<'_> {
@@ -325,8 +333,21 @@ impl Texture<'_> {
     fn slice(&self, level: u32, layer: u32) -> Slice {
         let first =
             if self.surface.kind == SurfaceKind::Volume { 0 } else { self.surface.first_layer };
-        let plane = self.surface.layout.plane(self.surface.first_level + level, first + layer, 0);
-        Slice { key: (level, layer), plane, size: self.surface.size(level) }
+        let place = self.place(level, first + layer, 0);
+        Slice { key: (level, layer), place, size: self.surface.size(level) }
+    }
+
+    /// Where a level's texels of a layer and sample are; the layer is one of the whole surface.
+    fn place(&self, level: u32, layer: u32, sample: u32) -> Place {
+        let level = self.surface.first_level + level;
+        Place {
+            plane: self.surface.layout.plane(level, layer, sample),
+            // Which samples are clear is known to who asks for one.
+            marks: match self.surface.log2_samples {
+                0 => self.surface.marks.map(|marks| marks.plane(level, layer)),
+                _ => None,
+            },
+        }
     }
 
     fn switch(&self, slice: &mut Slice, level: u32, layer: u32) {
@@ -435,11 +456,10 @@ impl Texture<'_> {
     fn raw_texel(&mut self, slice: &Slice, at: [Option<u32>; 3]) -> Result<[u32; 4], Fault> {
         let [Some(x), Some(y), Some(z)] = at else { return Ok(self.border_texel()) };
         if self.surface.kind == SurfaceKind::Volume {
-            let level = self.surface.first_level + slice.key.0;
-            let plane = self.surface.layout.plane(level, z, 0);
-            return self.fetch(&plane, x, y);
+            let place = self.place(slice.key.0, z, 0);
+            return self.fetch(&place, x, y);
         }
-        self.fetch(&slice.plane, x, y)
+        self.fetch(&slice.place, x, y)
     }
 
     /// The border's colour, as far as the format has channels for it.
@@ -458,7 +478,13 @@ impl Texture<'_> {
     }
 
     /// The texel at (x, y), in texels.
-    fn fetch(&mut self, plane: &Plane, x: u32, y: u32) -> Result<[u32; 4], Fault> {
+    fn fetch(&mut self, place: &Place, x: u32, y: u32) -> Result<[u32; 4], Fault> {
+        let Place { plane, marks } = place;
+        if let Some(marks) = marks
+            && marks.is_clear(self.cache, self.memory, x, y)?
+        {
+            return Ok(self.surface.clear_texel);
+        }
         let format = self.surface.format;
         if let Packing::Block(kind) = format.packing {
             let at = plane.address(x / 4, y / 4);
@@ -499,7 +525,7 @@ impl Texture<'_> {
             let (face, x, y) = cube::across(point.layer % 6, x, y, size);
             let layer = point.layer - point.layer % 6 + face;
             let there = self.slice(slice.key.0, layer);
-            let texel = floats(self.fetch(&there.plane, x, y)?);
+            let texel = floats(self.fetch(&there.place, x, y)?);
             Ok(self.compared(point.reference, texel))
         };
         if outside(x) && outside(y) {

@@ -180,8 +180,7 @@ impl Renderer {
         let shader = PixelShader::new(&self.state, positions, first)?;
         let output = Output::new(&self.state, shader.as_ref(), first)?;
         let ps = self.state.command(state::PS);
-        let clears = ps.flag(6, 8).then(|| output.clear.first()).flatten();
-        let resolves = ps.bits(6, 6..=7) != 0;
+        let (clears, resolves) = (ps.flag(6, 8), ps.bits(6, 6..=7) != 0);
         let area = output.area();
         let mut pixels = PixelCounts::default();
         let mut more = true;
@@ -192,13 +191,14 @@ impl Renderer {
             let [first, ..] = self.workers.as_mut_slice() else { return Ok(None) };
             self.shapes.clear();
             more = geometry.portion(first, stop, &mut self.shapes)?;
-            if resolves {
-                continue;
-            }
-            if let Some(surface) = clears {
-                if let (Some(surface), Some(target)) = (surface, &output.targets[0]) {
+            if clears || resolves {
+                if let Some(target) = &output.targets[0] {
                     for shape in &self.shapes.shapes {
-                        clear::color(surface, target, shape, first, stop)?;
+                        if clears {
+                            clear::color(target, shape, first, stop)?;
+                        } else {
+                            clear::resolve(target, shape, first, stop)?;
+                        }
                     }
                     pixels.written |= 1;
                 }
