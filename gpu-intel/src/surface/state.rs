@@ -471,6 +471,8 @@ pub struct Sampler {
     pub compare: Compare,
     /// Along u, v and r.
     pub wrap: [Wrap; 3],
+    /// Cubes have [`Wrap::Cube`], whatever `wrap` says.
+    pub seamless_cubes: bool,
     /// Coordinates count texels.
     pub unnormalized: bool,
     /// What becomes of the chosen texels.
@@ -508,6 +510,7 @@ impl Sampler {
             clamp_first: field(d0, 28, 27) == 2,
             compare: Compare::of(field(d1, 3, 1)),
             wrap: [field(d3, 8, 6), field(d3, 5, 3), field(d3, 2, 0)].map(Wrap::of),
+            seamless_cubes: flag(d1, 0),
             unnormalized: flag(d3, 10),
             reduction: match (flag(d3, 9), field(d3, 23, 22)) {
                 (true, 2) => Reduction::Minimum,
@@ -590,7 +593,7 @@ mod tests {
     fn a_sampler_is_decoded() {
         let sampler = Sampler::decode(&[
             3 << 20 | 1 << 17 | 0x1f80 << 1,
-            0x180 << 20 | 0xd00 << 8 | 4 << 1,
+            0x180 << 20 | 0xd00 << 8 | 4 << 1 | 1,
             0x1240,
             2 << 6 | 4 << 3 | 1 | 1 << 10 | 7 << 19,
         ]);
@@ -598,7 +601,8 @@ mod tests {
         assert_eq!((sampler.mip, sampler.bias), (MipFilter::Linear, -0.5));
         assert_eq!((sampler.min_lod, sampler.max_lod), (1.5, 13.0));
         assert_eq!(sampler.wrap, [Wrap::Clamp, Wrap::Border, Wrap::Mirror]);
-        assert!(sampler.unnormalized && sampler.compare == Compare::LessEqual);
+        assert!(sampler.unnormalized && sampler.seamless_cubes);
+        assert!(sampler.compare == Compare::LessEqual);
         assert_eq!((sampler.max_anisotropy, sampler.border), (16, 0x1240));
     }
 }

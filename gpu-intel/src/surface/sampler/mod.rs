@@ -64,7 +64,7 @@ pub enum Operation {
 pub struct Request<'a> {
     /// What to do.
     pub operation: Operation,
-    /// The lanes that want a colour, a bit each. The coordinates of others count for quads.
+    /// The lanes that want a colour, a bit each.
     pub lanes: u32,
     /// u, v, r and the number in a cube array. Where a surface has layers, its layer is the first that it has no axis
     /// for.
@@ -156,6 +156,17 @@ impl Texture<'_> {
         }
     }
 
+    /// Whether it is a cube whose faces go on behind their edges.
+    fn is_seamless(&self) -> bool {
+        let sampler = self.sampler;
+        self.surface.kind == SurfaceKind::Cube
+            && (sampler.seamless_cubes || sampler.wrap[0] == Wrap::Cube)
+    }
+
+    fn wrap(&self, axis: usize) -> Wrap {
+        if self.is_seamless() { Wrap::Cube } else { self.sampler.wrap[axis] }
+    }
+
     /// Samples. What `colors` are for lanes that want none means nothing.
     ///
     /// # Errors
@@ -233,7 +244,8 @@ impl Texture<'_> {
                     if request.lanes >> (4 * number) & 0xf == 0 {
                         continue;
                     }
-                    let detail = self.quad_detail(&request.coordinates, 4 * number);
+                    let active = request.lanes >> (4 * number) & 0xf;
+                    let detail = self.quad_detail(&request.coordinates, 4 * number, active);
                     for (lane, bias) in quad.iter_mut().zip(bias) {
                         *lane += detail + bias;
                     }
@@ -266,13 +278,25 @@ impl Texture<'_> {
             && self.surface.min_lod == 0.0
     }
 
-    /// The level of detail of the quad whose first lane is given.
-    fn quad_detail(&self, coordinates: &[&Lanes; 4], first: usize) -> f32 {
+    /// The level of detail of the quad whose first lane is given. Those of its lanes that aren't active have nothing in
+    /// their registers that means anything: no steps are taken to them.
+    fn quad_detail(&self, coordinates: &[&Lanes; 4], first: usize, active: u32) -> f32 {
         let pick = |lane: usize| {
-            let [u, v, r, _] = coordinates.map(|lanes| lanes[lane]);
+            let [u, v, r, _] = coordinates.map(|lanes| lanes[first + lane]);
             [u, v, r]
         };
-        let [mut origin, mut right, mut down] = [pick(first), pick(first + 1), pick(first + 2)];
+        let [origin, right, down] = match active {
+            0b1111 | 0b0111 => [0, 1, 2],
+            0b1011 => [1, 0, 3],
+            0b1101 => [2, 3, 0],
+            0b1110 => [3, 2, 1],
+            0b0011 => [0, 1, 0],
+            0b1100 => [2, 3, 2],
+            0b0101 => [0, 0, 2],
+            0b1010 => [1, 1, 3],
+            one_or_opposite => [one_or_opposite.trailing_zeros() as usize % 4; 3],
+        };
+        let [mut origin, mut right, mut down] = [pick(origin), pick(right), pick(down)];
         if self.surface.kind == SurfaceKind::Cube {
             // All on the face of the first.
             let face = cube::face(origin);
@@ -400,7 +424,7 @@ impl Texture<'_> {
         let mut pairs = [Pair::NONE; 3];
         let normalized = !self.sampler.unnormalized;
         for (axis, pair) in pairs.iter_mut().enumerate().take(self.axes()) {
-            let wrap = self.sampler.wrap[axis];
+            let wrap = self.wrap(axis);
             let offset = point.offsets[axis];
             *pair = axis::pair(point.at[axis], slice.size[axis], wrap, normalized, linear, offset);
         }
@@ -409,7 +433,7 @@ impl Texture<'_> {
 
     /// The colour at a point of one level.
     fn at_level(&mut self, point: &Point, slice: &Slice, linear: bool) -> Result<[f32; 4], Fault> {
-        if self.surface.kind == SurfaceKind::Cube && linear && self.sampler.wrap[0] == Wrap::Cube {
+        if linear && self.is_seamless() {
             return self.at_cube_level(point, slice);
         }
         let [x, y, z] = self.pairs(point, slice, linear);
@@ -544,7 +568,7 @@ impl Texture<'_> {
         let slice = *slice;
         // Both of each pair are wanted, whatever their weights.
         let mut texels = [[0; 4]; 4];
-        if self.surface.kind == SurfaceKind::Cube && self.sampler.wrap[0] == Wrap::Cube {
+        if self.is_seamless() {
             let [size, ..] = slice.size;
             let [x, y] = [0, 1].map(|axis| axis::between(point.at[axis] * size as f32, true).0);
             let places = [(x, y + 1), (x + 1, y + 1), (x + 1, y), (x, y)];

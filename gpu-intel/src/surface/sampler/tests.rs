@@ -190,7 +190,8 @@ fn quads_have_a_level_of_detail() {
     let u = std::array::from_fn(|lane| (lane % 2) as f32 * 0.25);
     let v = std::array::from_fn(|lane| (lane / 2 % 2) as f32 * 0.0625);
     let coordinates = [u, v, ZERO, ZERO];
-    let request = Request { detail: Detail::Quads(&ZERO), ..given(&coordinates, &ZERO) };
+    let request =
+        Request { lanes: 0xf, detail: Detail::Quads(&ZERO), ..given(&coordinates, &ZERO) };
     assert_eq!(rig.sample(&request)[3], 0.875);
     assert_eq!(rig.texture().level_of_detail(&request)[0][0], 1.0);
     let bias = [0.5; LANES];
@@ -199,6 +200,27 @@ fn quads_have_a_level_of_detail() {
     let step = [0.5; LANES];
     let gradients = Detail::Gradients([&step, &ZERO, &ZERO], [&ZERO, &ZERO, &ZERO]);
     assert_eq!(rig.sample(&Request { detail: gradients, ..request })[3], 0.75);
+}
+
+/// Lanes that take another way through a program leave anything in their registers. The level of detail must not depend on it.
+#[test]
+fn quads_take_no_steps_to_lanes_elsewhere() {
+    let mut mipped = state(1, FLOATS, Y, [8, 8, 1], 512);
+    mipped[5] = 3;
+    let mut rig = Rig::new(&mipped, sampler(true, 3, 2));
+    rig.fill();
+    for active in 1..16_u32 {
+        let there = |lane: usize| active >> (lane % 4) & 1 != 0;
+        let to = |step: f32, lane: usize| if there(lane) { step } else { 1.0e6 };
+        let u = std::array::from_fn(|lane| to((lane % 2) as f32 * 0.25, lane));
+        let v = std::array::from_fn(|lane| to((lane / 2 % 2) as f32 * 0.25, lane));
+        let coordinates = [u, v, ZERO, ZERO];
+        let request =
+            Request { lanes: active, detail: Detail::Quads(&ZERO), ..given(&coordinates, &ZERO) };
+        let detail = rig.texture().level_of_detail(&request)[0][0];
+        let beside = [0b0011, 0b1100, 0b0101, 0b1010].iter().any(|pair| active & pair == *pair);
+        assert_eq!(detail, if beside { 1.0 } else { 0.0 }, "{active:04b}");
+    }
 }
 
 #[test]
@@ -234,6 +256,13 @@ fn cubes_are_seamless() {
     assert!(close(rig.at([1.0, 0.0, -1.0, 0.0], 0.0), [1.5 / 8.0, 1.5 / 8.0, 2.5 / 8.0, 1.0]));
     let corner = rig.at([1.0, 1.0, 1.0, 0.0], 0.0);
     assert!((corner[2] - 2.0 / 8.0).abs() < 0.01, "{corner:?}");
+    // Whatever it says of edges, if it says so of cubes.
+    let mut clamped = sampler(true, 0, 2);
+    rig.sampler = Sampler::decode(&clamped);
+    assert_eq!(rig.at([1.0, 0.0, -1.0, 0.0], 0.0)[2], 5.0 / 8.0);
+    clamped[1] |= 1;
+    rig.sampler = Sampler::decode(&clamped);
+    assert!(close(rig.at([1.0, 0.0, -1.0, 0.0], 0.0), [1.5 / 8.0, 1.5 / 8.0, 2.5 / 8.0, 1.0]));
     rig.sampler = Sampler::decode(&NEAREST);
     assert_eq!(rig.at([0.1, -1.0, 0.1, 0.0], 0.0)[2], 3.0 / 8.0);
 }
