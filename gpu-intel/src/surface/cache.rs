@@ -24,6 +24,8 @@ pub(super) type Decoded = [[u32; 4]; 16];
 pub struct TexelCache {
     numbers: Box<[u64; LINES]>,
     lines: Box<[[u8; LINE]; LINES]>,
+    /// A line that is known to be zeros.
+    zeros: u64,
     block_keys: Box<[(u64, u16)]>,
     blocks: Box<[Decoded]>,
 }
@@ -33,6 +35,7 @@ impl Default for TexelCache {
         Self {
             numbers: Box::new([INVALID; LINES]),
             lines: Box::new([[0; LINE]; LINES]),
+            zeros: INVALID,
             block_keys: vec![(INVALID, 0); BLOCKS].into(),
             blocks: vec![[[0; 4]; 16]; BLOCKS].into(),
         }
@@ -43,6 +46,7 @@ impl TexelCache {
     /// Forgets everything.
     pub fn invalidate(&mut self) {
         self.numbers.fill(INVALID);
+        self.zeros = INVALID;
         self.block_keys.fill((INVALID, 0));
     }
 
@@ -64,6 +68,24 @@ impl TexelCache {
             self.fill(memory, number, place)?;
         }
         Ok((&self.lines[place], at as usize % LINE))
+    }
+
+    /// Whether the line in which the byte at `at` lies is all zeros.
+    ///
+    /// # Errors
+    /// A fault where nothing is mapped.
+    #[inline]
+    pub fn is_zero(&mut self, memory: &mut dyn PpgttMemory, at: u64) -> Result<bool, Fault> {
+        let number = (at & PPGTT) / LINE as u64;
+        if self.zeros == number {
+            return Ok(true);
+        }
+        let (line, _) = self.line(memory, at)?;
+        let is_zero = line.iter().all(|byte| *byte == 0);
+        if is_zero {
+            self.zeros = number;
+        }
+        Ok(is_zero)
     }
 
     #[cold]

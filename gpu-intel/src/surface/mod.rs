@@ -18,6 +18,7 @@
 //! it knows of shaders. Nothing here allocates by a size that a guest chose, and every address is computed with
 //! wrapping arithmetic: which addresses mean something is for page tables to say.
 
+mod auxiliary;
 mod cache;
 mod compressed;
 mod format;
@@ -28,6 +29,7 @@ mod state;
 pub(crate) mod test_memory;
 mod texel;
 
+pub use self::auxiliary::{MARKED, MarkPlane, Marks, Mask};
 pub use self::cache::{LINE, TexelCache};
 pub use self::format::{Block, Channel, FORMATS, Format, Kind, Packing};
 pub use self::layout::{

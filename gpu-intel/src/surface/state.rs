@@ -4,8 +4,10 @@
 
 use thiserror::Error;
 
+use super::auxiliary::Marks;
 use super::format::{Format, Packing};
 use super::layout::{Geometry, Layout, MAX_LOG2_SAMPLES, Samples, Shape, Tiling};
+use super::texel::LARGEST_ELEMENT;
 use crate::command::streamer::Fault;
 
 /// Dwords of a RENDER_SURFACE_STATE.
@@ -150,8 +152,13 @@ pub struct Surface {
     pub select: [Select; 4],
     /// No level below it is sampled, counted from [`Self::first_level`]: in levels.
     pub min_lod: f32,
-    /// The colour of a fast clear: floats, or integers where the format has them.
+    /// Which of its pixels are clear.
+    pub marks: Option<Marks>,
+    /// The colour of pixels that are clear: floats, or integers where the format has them.
     pub clear: [u32; 4],
+    /// What a texel that is clear decodes to. As samplers see it the clear colour is what is stored, which with sRGB is not
+    /// what is drawn.
+    pub clear_texel: [u32; 4],
     /// Where texels lie; of a buffer it is empty.
     pub layout: Layout,
 }
@@ -163,7 +170,7 @@ impl Surface {
     /// [`StateError`] for one that can't be laid out. Reserved alignments and channels are taken as the nearest that
     /// mean something.
     pub fn decode(state: &[u32; SURFACE_DWORDS]) -> Result<Self, StateError> {
-        let [d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, _, _, clear @ ..] = *state;
+        let [d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, d10, d11, clear @ ..] = *state;
         let kind = match field(d0, 31, 29) {
             0 => SurfaceKind::Line,
             1 => SurfaceKind::Plane,
@@ -260,6 +267,20 @@ impl Surface {
             5 => Auxiliary::Ccs,
             _ => Auxiliary::None,
         };
+        let marks = match auxiliary {
+            Auxiliary::Mcs | Auxiliary::Ccs => {
+                let at = u64::from(d10 & !0xfff) | u64::from(d11) << 32;
+                let pitch = 128 * (field(d6, 11, 3) + 1);
+                Marks::new(layout.geometry(), at, pitch, 4 * field(d6, 30, 16))
+            }
+            _ => None,
+        };
+        let mut clear_texel = [0; 4];
+        if marks.is_some() {
+            let mut stored = [0; LARGEST_ELEMENT];
+            format.linear().encode(clear, &mut stored);
+            clear_texel = format.decode(&stored);
+        }
         let select = [field(d7, 27, 25), field(d7, 24, 22), field(d7, 21, 19), field(d7, 18, 16)];
         let mip = field(d5, 3, 0);
         Ok(Self {
@@ -281,7 +302,9 @@ impl Surface {
             auxiliary,
             select: select.map(Select::of),
             min_lod: field(d7, 11, 0) as f32 / 256.0,
+            marks,
             clear,
+            clear_texel,
             layout,
         })
     }
@@ -448,6 +471,8 @@ pub struct Sampler {
     pub compare: Compare,
     /// Along u, v and r.
     pub wrap: [Wrap; 3],
+    /// Cubes have [`Wrap::Cube`], whatever `wrap` says.
+    pub seamless_cubes: bool,
     /// Coordinates count texels.
     pub unnormalized: bool,
     /// What becomes of the chosen texels.
@@ -485,6 +510,7 @@ impl Sampler {
             clamp_first: field(d0, 28, 27) == 2,
             compare: Compare::of(field(d1, 3, 1)),
             wrap: [field(d3, 8, 6), field(d3, 5, 3), field(d3, 2, 0)].map(Wrap::of),
+            seamless_cubes: flag(d1, 0),
             unnormalized: flag(d3, 10),
             reduction: match (flag(d3, 9), field(d3, 23, 22)) {
                 (true, 2) => Reduction::Minimum,
@@ -567,7 +593,7 @@ mod tests {
     fn a_sampler_is_decoded() {
         let sampler = Sampler::decode(&[
             3 << 20 | 1 << 17 | 0x1f80 << 1,
-            0x180 << 20 | 0xd00 << 8 | 4 << 1,
+            0x180 << 20 | 0xd00 << 8 | 4 << 1 | 1,
             0x1240,
             2 << 6 | 4 << 3 | 1 | 1 << 10 | 7 << 19,
         ]);
@@ -575,7 +601,8 @@ mod tests {
         assert_eq!((sampler.mip, sampler.bias), (MipFilter::Linear, -0.5));
         assert_eq!((sampler.min_lod, sampler.max_lod), (1.5, 13.0));
         assert_eq!(sampler.wrap, [Wrap::Clamp, Wrap::Border, Wrap::Mirror]);
-        assert!(sampler.unnormalized && sampler.compare == Compare::LessEqual);
+        assert!(sampler.unnormalized && sampler.seamless_cubes);
+        assert!(sampler.compare == Compare::LessEqual);
         assert_eq!((sampler.max_anisotropy, sampler.border), (16, 0x1240));
     }
 }

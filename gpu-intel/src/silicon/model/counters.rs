@@ -24,6 +24,8 @@ counters! {
     blits: "blits",
     /// Draws, in 3D.
     draws: "draws",
+    /// Dispatches of compute.
+    dispatches: "dispatches",
     /// 3D, media and video commands stepped over.
     skipped_state: "skipped 3D and media commands",
     /// Blitter commands that the model does not know.

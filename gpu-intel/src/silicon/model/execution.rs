@@ -346,6 +346,7 @@ impl Execution {
         match rendered {
             Rendered::Done => {}
             Rendered::Drawn => counters.draws.add(1),
+            Rendered::Dispatched => counters.dispatches.add(1),
             Rendered::Skipped => counters.skipped_state.add(1),
             Rendered::Killed => return Ok(Progress::Killed),
         }

@@ -1,7 +1,8 @@
 //! Texels by their numbers, and what a surface says of itself.
 
-use super::{Auxiliary, Colors, Lanes, Texture, lanes};
+use super::{Colors, Lanes, Texture, lanes};
 use crate::command::streamer::Fault;
+use crate::surface::auxiliary::stored_samples;
 use crate::surface::layout::Shape;
 use crate::surface::state::SurfaceKind;
 
@@ -40,7 +41,7 @@ impl Texture<'_> {
             return Ok(());
         }
         for lane in lanes(load.lanes) {
-            let sample = load.sample.map_or(0, |sample| self.sample_plane(&sample, lane));
+            let sample = load.sample.map_or(Some(0), |sample| self.sample_plane(&sample, lane));
             let [mut u, mut v, mut r] = load.texel.map(|lanes| lanes[lane]);
             let [du, dv, dr] = load.offsets;
             let axes = self.axes();
@@ -77,10 +78,11 @@ impl Texture<'_> {
         &mut self,
         [u, v, r]: [u32; 3],
         level: u32,
-        sample: u32,
+        sample: Option<u32>,
     ) -> Result<Option<[u32; 4]>, Fault> {
         let surface = self.surface;
-        if level >= surface.levels || sample >> surface.log2_samples != 0 {
+        let stored = sample.unwrap_or(0);
+        if level >= surface.levels || stored >> surface.log2_samples != 0 {
             return Ok(None);
         }
         let [width, height, slices] = surface.size(level);
@@ -96,40 +98,61 @@ impl Texture<'_> {
             return Ok(None);
         }
         let first = if volume { 0 } else { surface.first_layer };
-        let plane = surface.layout.plane(surface.first_level + level, first + layer, sample);
-        self.fetch(&plane, x, y).map(Some)
+        if sample.is_none() {
+            return Ok(Some(surface.clear_texel));
+        }
+        let place = self.place(level, first + layer, stored);
+        self.fetch(&place, x, y).map(Some)
     }
 
-    /// Where a sample is stored.
-    fn sample_plane(&self, sample: &Sample<'_>, lane: usize) -> u32 {
+    /// The plane that a sample is stored in; `None`: its pixel is clear.
+    fn sample_plane(&self, sample: &Sample<'_>, lane: usize) -> Option<u32> {
         let number = sample.number[lane];
         let log2 = self.surface.log2_samples;
-        let Some([low, high]) = sample.compression else { return number };
-        if self.surface.auxiliary == Auxiliary::None || log2 == 0 || number >> log2 != 0 {
-            return number;
+        let Some([low, high]) = sample.compression else { return Some(number) };
+        if self.surface.marks.is_none() || log2 == 0 || number >> log2 != 0 {
+            return Some(number);
         }
         let code = u64::from(low[lane]) | u64::from(high[lane]) << 32;
+        if code & clear_samples(log2) == clear_samples(log2) {
+            return None;
+        }
         let bits = match log2 {
             1 => 1,
             2 => 2,
             _ => 4,
         };
-        (code >> (bits * number)) as u32 & ((1 << bits) - 1)
+        Some((code >> (bits * number)) as u32 & ((1 << bits) - 1))
     }
 
-    /// The compression of samples, as red and green: each is stored in its own plane, always.
-    #[must_use]
-    pub fn compression(&self) -> [u32; 2] {
-        if self.surface.auxiliary == Auxiliary::None {
-            return [0, 0];
+    /// The compression of the samples of each texel, as red and green: it is clear, or each is stored in its own plane.
+    ///
+    /// # Errors
+    /// A fault where nothing is mapped.
+    pub fn compression(
+        &mut self,
+        active: u32,
+        [u, v, r]: [&Lanes<u32>; 3],
+        colors: &mut Colors,
+    ) -> Result<(), Fault> {
+        colors.as_flattened_mut().fill(0);
+        let surface = self.surface;
+        let Some(marks) = surface.marks.filter(|_| surface.log2_samples > 0) else {
+            return Ok(());
+        };
+        let [width, height, _] = surface.size(0);
+        for lane in lanes(active) {
+            let layer = if surface.array { r[lane] } else { 0 };
+            if u[lane] >= width || v[lane] >= height || layer >= surface.depth {
+                continue;
+            }
+            let plane = marks.plane(surface.first_level, surface.first_layer + layer);
+            let clear = plane.is_clear(self.cache, self.memory, u[lane], v[lane])?;
+            let log2 = surface.log2_samples;
+            let code = if clear { clear_samples(log2) } else { stored_samples(log2) };
+            (colors[0][lane], colors[1][lane]) = (code as u32, (code >> 32) as u32);
         }
-        match self.surface.log2_samples {
-            0 => [0, 0],
-            1 => [0x2, 0],
-            2 => [0xe4, 0],
-            3 => [0x7654_3210, 0],
-            _ => [0x7654_3210, 0xfedc_ba98],
-        }
+        Ok(())
     }
 
     /// Width, height, depth or layers, and levels, as RESINFO answers: of a level, or zeros of one that isn't there.
@@ -153,5 +176,15 @@ impl Texture<'_> {
             Shape::Volume => [height, depth],
         };
         [width, height, depth, surface.levels]
+    }
+}
+
+/// The code of a pixel that is clear.
+fn clear_samples(log2_samples: u8) -> u64 {
+    match log2_samples {
+        1 => 0x3,
+        2 => 0xff,
+        3 => 0xffff_ffff,
+        _ => u64::MAX,
     }
 }

@@ -15,12 +15,11 @@ mod cube;
 mod load;
 mod planes;
 
+use super::auxiliary::MarkPlane;
 use super::cache::TexelCache;
 use super::format::Packing;
 use super::layout::Plane;
-use super::state::{
-    Auxiliary, Filter, MipFilter, Reduction, Sampler, Select, Surface, SurfaceKind, Wrap,
-};
+use super::state::{Filter, MipFilter, Reduction, Sampler, Select, Surface, SurfaceKind, Wrap};
 use super::texel::{SRGB, UNORM8, bits, floats};
 use crate::command::streamer::Fault;
 use crate::memory::PpgttMemory;
@@ -63,7 +62,7 @@ pub enum Operation {
 pub struct Request<'a> {
     /// What to do.
     pub operation: Operation,
-    /// The lanes that want a colour, a bit each. The coordinates of others count for quads.
+    /// The lanes that want a colour, a bit each.
     pub lanes: u32,
     /// u, v, r and the number in a cube array. Where a surface has layers, its layer is the first that it has no axis
     /// for.
@@ -134,8 +133,15 @@ struct Point {
 #[derive(Clone, Copy, Debug)]
 struct Slice {
     key: (u32, u32),
-    plane: Plane,
+    place: Place,
     size: [u32; 3],
+}
+
+/// Where texels of a slice are.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    plane: Plane,
+    marks: Option<MarkPlane>,
 }
 
 impl Texture<'_> {
@@ -146,6 +152,17 @@ impl Texture<'_> {
             SurfaceKind::Volume => 3,
             _ => 2,
         }
+    }
+
+    /// Whether it is a cube whose faces go on behind their edges.
+    fn is_seamless(&self) -> bool {
+        let sampler = self.sampler;
+        self.surface.kind == SurfaceKind::Cube
+            && (sampler.seamless_cubes || sampler.wrap[0] == Wrap::Cube)
+    }
+
+    fn wrap(&self, axis: usize) -> Wrap {
+        if self.is_seamless() { Wrap::Cube } else { self.sampler.wrap[axis] }
     }
 
     /// Samples. What `colors` are for lanes that want none means nothing.
@@ -225,7 +242,8 @@ impl Texture<'_> {
                     if request.lanes >> (4 * number) & 0xf == 0 {
                         continue;
                     }
-                    let detail = self.quad_detail(&request.coordinates, 4 * number);
+                    let active = request.lanes >> (4 * number) & 0xf;
+                    let detail = self.quad_detail(&request.coordinates, 4 * number, active);
                     for (lane, bias) in quad.iter_mut().zip(bias) {
                         *lane += detail + bias;
                     }
@@ -258,13 +276,25 @@ impl Texture<'_> {
             && self.surface.min_lod == 0.0
     }
 
-    /// The level of detail of the quad whose first lane is given.
-    fn quad_detail(&self, coordinates: &[&Lanes; 4], first: usize) -> f32 {
+    /// The level of detail of the quad whose first lane is given. Those of its lanes that aren't active have nothing in
+    /// their registers that means anything: no steps are taken to them.
+    fn quad_detail(&self, coordinates: &[&Lanes; 4], first: usize, active: u32) -> f32 {
         let pick = |lane: usize| {
-            let [u, v, r, _] = coordinates.map(|lanes| lanes[lane]);
+            let [u, v, r, _] = coordinates.map(|lanes| lanes[first + lane]);
             [u, v, r]
         };
-        let [mut origin, mut right, mut down] = [pick(first), pick(first + 1), pick(first + 2)];
+        let [origin, right, down] = match active {
+            0b1111 | 0b0111 => [0, 1, 2],
+            0b1011 => [1, 0, 3],
+            0b1101 => [2, 3, 0],
+            0b1110 => [3, 2, 1],
+            0b0011 => [0, 1, 0],
+            0b1100 => [2, 3, 2],
+            0b0101 => [0, 0, 2],
+            0b1010 => [1, 1, 3],
+            one_or_opposite => [one_or_opposite.trailing_zeros() as usize % 4; 3],
+        };
+        let [mut origin, mut right, mut down] = [pick(origin), pick(right), pick(down)];
         if self.surface.kind == SurfaceKind::Cube {
             // All on the face of the first.
             let face = cube::face(origin);
@@ -325,8 +355,21 @@ impl Texture<'_> {
     fn slice(&self, level: u32, layer: u32) -> Slice {
         let first =
             if self.surface.kind == SurfaceKind::Volume { 0 } else { self.surface.first_layer };
-        let plane = self.surface.layout.plane(self.surface.first_level + level, first + layer, 0);
-        Slice { key: (level, layer), plane, size: self.surface.size(level) }
+        let place = self.place(level, first + layer, 0);
+        Slice { key: (level, layer), place, size: self.surface.size(level) }
+    }
+
+    /// Where a level's texels of a layer and sample are; the layer is one of the whole surface.
+    fn place(&self, level: u32, layer: u32, sample: u32) -> Place {
+        let level = self.surface.first_level + level;
+        Place {
+            plane: self.surface.layout.plane(level, layer, sample),
+            // Which samples are clear is known to who asks for one.
+            marks: match self.surface.log2_samples {
+                0 => self.surface.marks.map(|marks| marks.plane(level, layer)),
+                _ => None,
+            },
+        }
     }
 
     fn switch(&self, slice: &mut Slice, level: u32, layer: u32) {
@@ -379,7 +422,7 @@ impl Texture<'_> {
         let mut pairs = [Pair::NONE; 3];
         let normalized = !self.sampler.unnormalized;
         for (axis, pair) in pairs.iter_mut().enumerate().take(self.axes()) {
-            let wrap = self.sampler.wrap[axis];
+            let wrap = self.wrap(axis);
             let offset = point.offsets[axis];
             *pair = axis::pair(point.at[axis], slice.size[axis], wrap, normalized, linear, offset);
         }
@@ -388,7 +431,7 @@ impl Texture<'_> {
 
     /// The colour at a point of one level.
     fn at_level(&mut self, point: &Point, slice: &Slice, linear: bool) -> Result<[f32; 4], Fault> {
-        if self.surface.kind == SurfaceKind::Cube && linear && self.sampler.wrap[0] == Wrap::Cube {
+        if linear && self.is_seamless() {
             return self.at_cube_level(point, slice);
         }
         let [x, y, z] = self.pairs(point, slice, linear);
@@ -435,11 +478,10 @@ impl Texture<'_> {
     fn raw_texel(&mut self, slice: &Slice, at: [Option<u32>; 3]) -> Result<[u32; 4], Fault> {
         let [Some(x), Some(y), Some(z)] = at else { return Ok(self.border_texel()) };
         if self.surface.kind == SurfaceKind::Volume {
-            let level = self.surface.first_level + slice.key.0;
-            let plane = self.surface.layout.plane(level, z, 0);
-            return self.fetch(&plane, x, y);
+            let place = self.place(slice.key.0, z, 0);
+            return self.fetch(&place, x, y);
         }
-        self.fetch(&slice.plane, x, y)
+        self.fetch(&slice.place, x, y)
     }
 
     /// The border's colour, as far as the format has channels for it.
@@ -458,7 +500,13 @@ impl Texture<'_> {
     }
 
     /// The texel at (x, y), in texels.
-    fn fetch(&mut self, plane: &Plane, x: u32, y: u32) -> Result<[u32; 4], Fault> {
+    fn fetch(&mut self, place: &Place, x: u32, y: u32) -> Result<[u32; 4], Fault> {
+        let Place { plane, marks } = place;
+        if let Some(marks) = marks
+            && marks.is_clear(self.cache, self.memory, x, y)?
+        {
+            return Ok(self.surface.clear_texel);
+        }
         let format = self.surface.format;
         if let Packing::Block(kind) = format.packing {
             let at = plane.address(x / 4, y / 4);
@@ -499,7 +547,7 @@ impl Texture<'_> {
             let (face, x, y) = cube::across(point.layer % 6, x, y, size);
             let layer = point.layer - point.layer % 6 + face;
             let there = self.slice(slice.key.0, layer);
-            let texel = floats(self.fetch(&there.plane, x, y)?);
+            let texel = floats(self.fetch(&there.place, x, y)?);
             Ok(self.compared(point.reference, texel))
         };
         if outside(x) && outside(y) {
@@ -518,7 +566,7 @@ impl Texture<'_> {
         let slice = *slice;
         // Both of each pair are wanted, whatever their weights.
         let mut texels = [[0; 4]; 4];
-        if self.surface.kind == SurfaceKind::Cube && self.sampler.wrap[0] == Wrap::Cube {
+        if self.is_seamless() {
             let [size, ..] = slice.size;
             let [x, y] = [0, 1].map(|axis| axis::between(point.at[axis] * size as f32, true).0);
             let places = [(x, y + 1), (x + 1, y + 1), (x + 1, y), (x, y)];

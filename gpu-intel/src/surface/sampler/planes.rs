@@ -1,7 +1,7 @@
 //! What is sampled most: planes, with wraps that end at an edge or begin again. All lanes take each step together, so
 //! that the compiler can make vectors of them; only texels are fetched one by one.
 
-use super::{Colors, LANES, Lanes, Request, Texture, axis, each, lanes, srgb_texel};
+use super::{Colors, LANES, Lanes, Place, Request, Texture, axis, each, lanes, srgb_texel};
 use crate::command::streamer::Fault;
 use crate::surface::cache::LINE;
 use crate::surface::format::Common;
@@ -127,9 +127,10 @@ impl Texture<'_> {
         let y = pairs(v, height, wrap_v, way.linear);
         if let (Common::Unorm8x4 { blue_first, srgb, alpha }, None) =
             (self.surface.format.common, request.reference)
+            && !self.may_be_clear(&slice.place, &x, &y, group)?
         {
             let mut texels = [[0; LANES]; 4];
-            self.texels_of_four_bytes(&slice.plane, &x, &y, way.linear, group, &mut texels)?;
+            self.texels_of_four_bytes(&slice.place.plane, &x, &y, way.linear, group, &mut texels)?;
             if !way.linear {
                 decode(&texels[0], srgb, channels);
             } else if srgb {
@@ -148,7 +149,7 @@ impl Texture<'_> {
         for lane in lanes(group) {
             let reference = request.reference.map(|lanes| lanes[lane]);
             let mut get = |x: u32, y: u32| -> Result<[f32; 4], Fault> {
-                let texel = floats(self.fetch(&slice.plane, x, y)?);
+                let texel = floats(self.fetch(&slice.place, x, y)?);
                 Ok(self.compared(reference, texel))
             };
             let (x0, x1) = (x.first[lane], x.second[lane]);
@@ -166,6 +167,25 @@ impl Texture<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether one of the texels may be clear.
+    fn may_be_clear(
+        &mut self,
+        place: &Place,
+        x: &Pairs,
+        y: &Pairs,
+        group: u32,
+    ) -> Result<bool, Fault> {
+        let Some(marks) = place.marks else { return Ok(false) };
+        let ends = |pairs: &Pairs| {
+            lanes(group).fold((u32::MAX, 0), |(least, most), lane| {
+                let (first, second) = (pairs.first[lane], pairs.second[lane]);
+                (least.min(first).min(second), most.max(first).max(second))
+            })
+        };
+        let ((left, right), (top, bottom)) = (ends(x), ends(y));
+        marks.may_be_clear(self.cache, self.memory, (left, top), (right, bottom))
     }
 
     /// Top left, top right, bottom left and bottom right of each lane; only the first, if one is enough.

@@ -190,7 +190,8 @@ fn quads_have_a_level_of_detail() {
     let u = std::array::from_fn(|lane| (lane % 2) as f32 * 0.25);
     let v = std::array::from_fn(|lane| (lane / 2 % 2) as f32 * 0.0625);
     let coordinates = [u, v, ZERO, ZERO];
-    let request = Request { detail: Detail::Quads(&ZERO), ..given(&coordinates, &ZERO) };
+    let request =
+        Request { lanes: 0xf, detail: Detail::Quads(&ZERO), ..given(&coordinates, &ZERO) };
     assert_eq!(rig.sample(&request)[3], 0.875);
     assert_eq!(rig.texture().level_of_detail(&request)[0][0], 1.0);
     let bias = [0.5; LANES];
@@ -199,6 +200,27 @@ fn quads_have_a_level_of_detail() {
     let step = [0.5; LANES];
     let gradients = Detail::Gradients([&step, &ZERO, &ZERO], [&ZERO, &ZERO, &ZERO]);
     assert_eq!(rig.sample(&Request { detail: gradients, ..request })[3], 0.75);
+}
+
+/// Lanes that take another way through a program leave anything in their registers. The level of detail must not depend on it.
+#[test]
+fn quads_take_no_steps_to_lanes_elsewhere() {
+    let mut mipped = state(1, FLOATS, Y, [8, 8, 1], 512);
+    mipped[5] = 3;
+    let mut rig = Rig::new(&mipped, sampler(true, 3, 2));
+    rig.fill();
+    for active in 1..16_u32 {
+        let there = |lane: usize| active >> (lane % 4) & 1 != 0;
+        let to = |step: f32, lane: usize| if there(lane) { step } else { 1.0e6 };
+        let u = std::array::from_fn(|lane| to((lane % 2) as f32 * 0.25, lane));
+        let v = std::array::from_fn(|lane| to((lane / 2 % 2) as f32 * 0.25, lane));
+        let coordinates = [u, v, ZERO, ZERO];
+        let request =
+            Request { lanes: active, detail: Detail::Quads(&ZERO), ..given(&coordinates, &ZERO) };
+        let detail = rig.texture().level_of_detail(&request)[0][0];
+        let beside = [0b0011, 0b1100, 0b0101, 0b1010].iter().any(|pair| active & pair == *pair);
+        assert_eq!(detail, if beside { 1.0 } else { 0.0 }, "{active:04b}");
+    }
 }
 
 #[test]
@@ -234,6 +256,13 @@ fn cubes_are_seamless() {
     assert!(close(rig.at([1.0, 0.0, -1.0, 0.0], 0.0), [1.5 / 8.0, 1.5 / 8.0, 2.5 / 8.0, 1.0]));
     let corner = rig.at([1.0, 1.0, 1.0, 0.0], 0.0);
     assert!((corner[2] - 2.0 / 8.0).abs() < 0.01, "{corner:?}");
+    // Whatever it says of edges, if it says so of cubes.
+    let mut clamped = sampler(true, 0, 2);
+    rig.sampler = Sampler::decode(&clamped);
+    assert_eq!(rig.at([1.0, 0.0, -1.0, 0.0], 0.0)[2], 5.0 / 8.0);
+    clamped[1] |= 1;
+    rig.sampler = Sampler::decode(&clamped);
+    assert!(close(rig.at([1.0, 0.0, -1.0, 0.0], 0.0), [1.5 / 8.0, 1.5 / 8.0, 2.5 / 8.0, 1.0]));
     rig.sampler = Sampler::decode(&NEAREST);
     assert_eq!(rig.at([0.1, -1.0, 0.1, 0.0], 0.0)[2], 3.0 / 8.0);
 }
@@ -294,7 +323,9 @@ fn texels_are_loaded_by_number() {
     let mut samples = state(1, FLOATS, Y, [8, 4, 1], 512);
     samples[1] = 1;
     samples[4] = 2 << 3;
-    samples[6] = 1;
+    // The MCS begins where nothing else is.
+    (samples[6], samples[10]) = (1, 0x8_0000);
+    samples[12] = 0.75_f32.to_bits();
     let mut rig = Rig::new(&samples, NEAREST);
     for sample in 0..4 {
         rig.put(0, 3, 2, 0, sample, [sample as f32, 0.0, 0.0, 1.0]);
@@ -310,17 +341,64 @@ fn texels_are_loaded_by_number() {
         sample: Some(sample),
         offsets: [0; 3],
     };
-    let texture = rig.texture();
-    assert_eq!(texture.compression(), [0xe4, 0]);
-    assert_eq!(texture.info(0), [8, 4, 0, 1]);
+    let code_at = |rig: &mut Rig| {
+        let mut colors = [[0; LANES]; 4];
+        rig.texture().compression(1, [&x, &y, &zero], &mut colors).unwrap();
+        colors.map(|lanes| lanes[0])
+    };
+    assert_eq!(code_at(&mut rig), [0xe4, 0, 0, 0]);
+    assert_eq!(rig.texture().info(0), [8, 4, 0, 1]);
     let red = rig.load(&load)[0].map(f32::from_bits);
     assert_eq!(red[..6], [0.0, 1.0, 2.0, 3.0, 0.0, 0.0]);
     // All samples in the first plane.
     let compressed = Sample { compression: Some([&zero, &zero]), ..sample };
     let load = Load { sample: Some(compressed), ..load };
     assert_eq!(rig.load(&load)[0].map(f32::from_bits)[..4], [0.0; 4]);
+    // The pixel is clear.
+    rig.memory.put(0x8_0000 + 16 * 2 + 3, &[0xff]);
+    rig.cache.invalidate();
+    assert_eq!(code_at(&mut rig), [0xff, 0, 0, 0]);
+    let code = [0xff; LANES];
+    let cleared = Sample { compression: Some([&code, &zero]), ..sample };
+    let load = Load { sample: Some(cleared), ..load };
+    assert_eq!(rig.load(&load)[0].map(f32::from_bits)[..4], [0.75; 4]);
     let outside = Load { offsets: [5, 0, 0], sample: None, ..load };
     assert_eq!(rig.load(&outside).map(|lanes| lanes[0]), [0; 4]);
+}
+
+/// Texels that are clear have the state's colour, whatever is stored, and however they are fetched.
+#[test]
+fn clear_texels_are_of_the_clear_colour() {
+    const RGBA8: u32 = 199;
+    const SRGB: u32 = 200;
+    for (format, clear) in [(FLOATS, 0.5), (RGBA8, 1.0), (SRGB, 0.0), (SRGB, 1.0)] {
+        let mut plain = state(1, format, Y, [64, 64, 1], 1024);
+        plain[10] = 0x8_0000;
+        plain[12..].fill(f32::to_bits(clear));
+        let mut marked = plain;
+        marked[6] = 5;
+        let mut rig = Rig::new(&marked, LINEAR);
+        // Blocks of 2x4 or 8x4 pixels: the first of the second row of 32x32.
+        let mut mask = [0; crate::surface::MARKED];
+        mask[..4].fill(0xff);
+        let plane = rig.surface.marks.unwrap().plane(0, 0);
+        plane.write(&mut rig.memory, (0, 32), (32, 32), &mask).unwrap();
+        for y in 28..40 {
+            for x in 0..16 {
+                rig.put(0, x, y, 0, 0, [0.0, 1.0, 0.0, 1.0]);
+            }
+        }
+        let at = |rig: &mut Rig, x: f32, y: f32| rig.at([x / 64.0, y / 64.0, 0.0, 0.0], 0.0);
+        assert_eq!(at(&mut rig, 0.5, 32.5), [clear; 4]);
+        assert_eq!(at(&mut rig, 7.5, 35.5), [clear; 4]);
+        assert_eq!(at(&mut rig, 8.5, 32.5), [0.0, 1.0, 0.0, 1.0]);
+        assert_eq!(at(&mut rig, 0.5, 31.5), [0.0, 1.0, 0.0, 1.0]);
+        let between = at(&mut rig, 8.0, 34.5);
+        assert!((between[0] - clear / 2.0).abs() < 0.01, "{between:?}");
+        // Without its auxiliary surface, what is stored.
+        rig.surface = Surface::decode(&plain).unwrap();
+        assert_eq!(at(&mut rig, 0.5, 32.5), [0.0, 1.0, 0.0, 1.0]);
+    }
 }
 
 #[test]

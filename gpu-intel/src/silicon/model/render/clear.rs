@@ -1,9 +1,10 @@
-//! Clears that are no draws: fast clears of colour, and the operations of WM_HZ_OP.
+//! Clears that are no draws: fast clears and resolves of colour, and the operations of WM_HZ_OP.
 //!
-//! Hardware writes a code into the auxiliary surface and leaves the surface as it is. Here the surface is filled, and resolves
-//! have nothing to do.
+//! A fast clear of colour marks pixels as clear, and a resolve stores the colour of those that are
+//! ([`crate::surface::Marks`]). Of depth, hardware has marks too; here the buffer is filled, and resolves have nothing to do.
 //!
-//! Sources: SKL PRM vol 7, "Fast clears": what a rectangle stands for; vol 2a, 3DSTATE_WM_HZ_OP, CLEAR_PARAMS.
+//! Sources: SKL PRM vol 7, "Fast clears", "Render target resolve": what a rectangle stands for; vol 2a, 3DSTATE_WM_HZ_OP,
+//! CLEAR_PARAMS.
 
 use super::Halt;
 use super::raster::TILE;
@@ -13,40 +14,99 @@ use super::target::Target;
 use super::tile::{Plane, Texel};
 use super::worker::Worker;
 use crate::silicon::model::stop::Stop;
-use crate::surface::{LARGEST_ELEMENT, Surface};
+use crate::surface::{MARKED, Mask};
 
-/// Fills what a fast clear's rectangle stands for.
+/// Marks what a fast clear's rectangle stands for as clear. A target without marks is filled.
 pub(super) fn color(
-    surface: &Surface,
     target: &Target,
     shape: &Shape,
     worker: &mut Worker,
     stop: &Stop,
 ) -> Result<(), Halt> {
-    let (x, y) = scale(surface);
+    let area = scaled(target, shape);
+    let Some(marks) = target.marks(shape.layer) else {
+        return fill(target, area, shape.layer, target.clear(), worker, stop);
+    };
+    for_each_tile(area.intersection(target.area()), stop, |origin| {
+        let memory = &mut worker.memory;
+        let at = (origin.0 as u32, origin.1 as u32);
+        let inside = target.inside(origin);
+        // Blocks go beyond the edges of a level, and so do rectangles.
+        let mut mask = columns_and_rows(area, origin);
+        if mask != [u32::MAX; MARKED]
+            && let Some(old) = marks.read(memory, at, inside)?
+        {
+            mask.iter_mut().zip(old).for_each(|(new, old)| *new |= old);
+        }
+        Ok(marks.write(memory, at, inside, &mask)?)
+    })
+}
+
+/// Stores the colour of pixels that are clear, and marks them as stored.
+pub(super) fn resolve(
+    target: &Target,
+    shape: &Shape,
+    worker: &mut Worker,
+    stop: &Stop,
+) -> Result<(), Halt> {
+    if target.marks(shape.layer).is_none() {
+        return Ok(());
+    }
+    let mut plane = Plane::default();
+    let area = scaled(target, shape).intersection(target.area());
+    for_each_tile(area, stop, |origin| {
+        let memory = &mut worker.memory;
+        if target.clear_pixels(memory, origin, shape.layer)?.is_some() {
+            plane.load(target, shape.layer, origin, memory)?;
+            plane.resolve();
+            plane.store(origin, memory)?;
+        }
+        Ok(())
+    })
+}
+
+/// What a rectangle stands for.
+fn scaled(target: &Target, shape: &Shape) -> Area {
+    let (x, y) = target.clear_scale();
     let rectangle = shape.rectangle();
-    let area = Area {
+    Area {
         left: rectangle.left.saturating_mul(x),
         top: rectangle.top.saturating_mul(y),
         right: rectangle.right.saturating_mul(x),
         bottom: rectangle.bottom.saturating_mul(y),
-    };
-    let mut texel = [0; LARGEST_ELEMENT];
-    surface.format.encode(surface.clear, &mut texel);
-    let texel = texel.get(..target.element()).unwrap_or_default();
-    fill(target, area, shape.layer, texel, worker, stop)
+    }
 }
 
-/// Pixels that one of a fast clear's rectangle stands for.
-fn scale(surface: &Surface) -> (i32, i32) {
-    match (surface.log2_samples, surface.format.bits) {
-        (0, 64) => (32, 32),
-        (0, 128..) => (16, 32),
-        (0, _) => (64, 32),
-        (1 | 2, _) => (8, 2),
-        (3, _) => (2, 2),
-        _ => (1, 2),
+/// The pixels of a tile that are in an area.
+fn columns_and_rows(area: Area, (left, top): (i32, i32)) -> Mask {
+    let inside = |from: i32, to: i32, at: i32| (from..to).contains(&at);
+    let columns = (0..TILE)
+        .filter(|x| inside(area.left, area.right, left + x))
+        .fold(0_u32, |columns, x| columns | 1 << x);
+    std::array::from_fn(|y| match inside(area.top, area.bottom, top + y as i32) {
+        true => columns,
+        false => 0,
+    })
+}
+
+/// Calls `each` with the first pixel of every tile that an area, which is inside of a surface, has pixels of.
+fn for_each_tile(
+    area: Area,
+    stop: &Stop,
+    mut each: impl FnMut((i32, i32)) -> Result<(), Halt>,
+) -> Result<(), Halt> {
+    if area.is_empty() {
+        return Ok(());
     }
+    for row in area.top / TILE..=(area.bottom - 1) / TILE {
+        for column in area.left / TILE..=(area.right - 1) / TILE {
+            if stop.killed() {
+                return Err(Halt::Killed);
+            }
+            each((column * TILE, row * TILE))?;
+        }
+    }
+    Ok(())
 }
 
 /// Does what WM_HZ_OP asks for.
@@ -84,35 +144,35 @@ fn fill(
     stop: &Stop,
 ) -> Result<(), Halt> {
     let area = area.intersection(target.area());
-    if area.is_empty() {
-        return Ok(());
-    }
     let mut plane = Plane::default();
-    for row in area.top / TILE..=(area.bottom - 1) / TILE {
-        for column in area.left / TILE..=(area.right - 1) / TILE {
-            if stop.killed() {
-                return Err(Halt::Killed);
-            }
-            let origin = (column * TILE, row * TILE);
-            plane.load(target, layer, origin, &mut worker.memory)?;
-            let tile = Area {
-                left: origin.0,
-                top: origin.1,
-                right: origin.0 + TILE,
-                bottom: origin.1 + TILE,
-            }
-            .intersection(area);
-            for sample in 0..target.samples() {
-                for y in tile.top..tile.bottom {
-                    for x in tile.left..tile.right {
-                        let (x, y) = ((x - origin.0) as usize, (y - origin.1) as usize);
-                        let bytes = plane.texel_mut(Texel { x, y, sample });
-                        bytes.iter_mut().zip(texel).for_each(|(to, from)| *to = *from);
-                    }
+    for_each_tile(area, stop, |origin| {
+        plane.load(target, layer, origin, &mut worker.memory)?;
+        let (left, top) = origin;
+        let tile = Area { left, top, right: left + TILE, bottom: top + TILE }.intersection(area);
+        for sample in 0..target.samples() {
+            for y in tile.top..tile.bottom {
+                for x in tile.left..tile.right {
+                    let (x, y) = ((x - left) as usize, (y - top) as usize);
+                    let bytes = plane.texel_mut(Texel { x, y, sample });
+                    bytes.iter_mut().zip(texel).for_each(|(to, from)| *to = *from);
                 }
             }
-            plane.store(origin, &mut worker.memory)?;
         }
+        Ok(plane.store(origin, &mut worker.memory)?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_area_has_columns_and_rows_of_a_tile() {
+        let area = Area { left: 30, top: 33, right: 70, bottom: 35 };
+        let mut expected = [0; MARKED];
+        (expected[1], expected[2]) = (u32::MAX, u32::MAX);
+        assert_eq!(columns_and_rows(area, (32, 32)), expected);
+        assert_eq!(columns_and_rows(area, (0, 0)), [0; MARKED]);
+        assert_eq!(columns_and_rows(area, (64, 32))[1], 0x3f);
     }
-    Ok(())
 }

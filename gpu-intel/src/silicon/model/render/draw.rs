@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Halt;
 use super::clear;
+use super::compute::Dispatch;
 use super::geometry::{Counts, Geometry};
 use super::merger::{Merger, Output, PixelCounts};
 use super::pixel_shader::{PixelShader, Subspan};
@@ -24,6 +25,9 @@ use crate::silicon::model::registers::Registers;
 use crate::silicon::model::stop::Stop;
 
 const PRIMITIVE: Opcode = Opcode(0x7b00);
+const GPGPU_WALKER: Opcode = Opcode(0x7105);
+/// Each command ends before the next begins, so there is nothing to wait for.
+const MEDIA_STATE_FLUSH: Opcode = Opcode(0x7004);
 /// Pairs of tiles and shapes that are drawn at a time: bounds the memory that a draw takes.
 const MOST_PAIRS: usize = 1 << 18;
 /// Shapes on less than this are drawn by one thread: waking others takes longer.
@@ -31,7 +35,7 @@ const WORTH_SHARING: i64 = 64 * 64;
 /// Render targets that are remembered.
 const MOST_DRAWN: usize = 64;
 
-/// Registers of an indirect draw (SKL PRM vol 2c, 3DPRIM_*).
+/// Registers of indirect draws and dispatches (SKL PRM vol 2c, 3DPRIM_*, GPGPU_DISPATCHDIM*).
 mod register {
     pub(super) const PREDICATE_RESULT: u32 = 0x2418;
     pub(super) const START_VERTEX: u32 = 0x2430;
@@ -39,10 +43,12 @@ mod register {
     pub(super) const INSTANCE_COUNT: u32 = 0x2438;
     pub(super) const START_INSTANCE: u32 = 0x243c;
     pub(super) const BASE_VERTEX: u32 = 0x2440;
+    pub(super) const DISPATCH_DIMENSIONS: [u32; 3] = [0x2500, 0x2504, 0x2508];
 }
 
 /// The pipeline's statistics: 64 bits each (SKL PRM vol 2c).
 mod statistic {
+    pub(super) const COMPUTE_SHADER: u32 = 0x2290;
     pub(super) const VERTICES: u32 = 0x2310;
     pub(super) const PRIMITIVES: u32 = 0x2318;
     pub(super) const VERTEX_SHADER: u32 = 0x2320;
@@ -59,6 +65,8 @@ pub(in super::super) enum Rendered {
     Done,
     /// It is drawn.
     Drawn,
+    /// Its groups have run.
+    Dispatched,
     /// The model does not do this.
     Skipped,
     /// The job was killed under way.
@@ -86,6 +94,8 @@ impl Renderer {
         let opcode = Opcode((command.first().copied().unwrap_or_default() >> 16) as u16);
         let done = match opcode {
             PRIMITIVE => self.primitive(Words(command), bus, stop),
+            GPGPU_WALKER => self.dispatch(Words(command), bus, stop),
+            MEDIA_STATE_FLUSH => Ok(Rendered::Done),
             state::WM_HZ_OP => {
                 self.state.set(command);
                 self.ready(&bus.memory);
@@ -135,6 +145,29 @@ impl Renderer {
             let count = rayon::current_num_threads().max(1);
             self.workers = (0..count).map(|i| Worker::new(memory.fork(), i as u32)).collect();
         }
+    }
+
+    fn dispatch(
+        &mut self,
+        command: Words<'_>,
+        bus: &mut BatchBus,
+        stop: &Stop,
+    ) -> Result<Rendered, Halt> {
+        let stored = |at| bus.registers.stored(RegisterOffset(at));
+        if command.flag(0, 8) && stored(register::PREDICATE_RESULT) & 1 == 0 {
+            return Ok(Rendered::Done);
+        }
+        let ends = if command.flag(0, 10) {
+            register::DISPATCH_DIMENSIONS.map(stored)
+        } else {
+            [7, 10, 12].map(|dword| command.dword(dword))
+        };
+        self.ready(&bus.memory);
+        let [first, ..] = self.workers.as_mut_slice() else { return Ok(Rendered::Skipped) };
+        let dispatch = Dispatch::new(&self.state, command, ends, first)?;
+        let lanes = dispatch.run(&mut self.workers, stop)?;
+        add(&mut bus.registers, statistic::COMPUTE_SHADER, lanes);
+        Ok(Rendered::Dispatched)
     }
 
     fn primitive(
@@ -200,8 +233,7 @@ impl Renderer {
         let shader = PixelShader::new(&self.state, positions, first)?;
         let output = Output::new(&self.state, shader.as_ref(), first)?;
         let ps = self.state.command(state::PS);
-        let clears = ps.flag(6, 8).then(|| output.clear.first()).flatten();
-        let resolves = ps.bits(6, 6..=7) != 0;
+        let (clears, resolves) = (ps.flag(6, 8), ps.bits(6, 6..=7) != 0);
         let area = output.area();
         let mut pixels = PixelCounts::default();
         let mut more = true;
@@ -212,13 +244,14 @@ impl Renderer {
             let [first, ..] = self.workers.as_mut_slice() else { return Ok(None) };
             self.shapes.clear();
             more = geometry.portion(first, stop, &mut self.shapes)?;
-            if resolves {
-                continue;
-            }
-            if let Some(surface) = clears {
-                if let (Some(surface), Some(target)) = (surface, &output.targets[0]) {
+            if clears || resolves {
+                if let Some(target) = &output.targets[0] {
                     for shape in &self.shapes.shapes {
-                        clear::color(surface, target, shape, first, stop)?;
+                        if clears {
+                            clear::color(target, shape, first, stop)?;
+                        } else {
+                            clear::resolve(target, shape, first, stop)?;
+                        }
                     }
                     pixels.written |= 1;
                 }
@@ -257,16 +290,7 @@ impl Renderer {
 
     fn count(&self, counts: &Counts, pixels: &PixelCounts, registers: &mut Registers) {
         let on = |opcode, dword, bit| self.state.command(opcode).flag(dword, bit);
-        let mut add = |at: u32, by: u64, counted: bool| {
-            if !counted || by == 0 {
-                return;
-            }
-            let (low, high) = (RegisterOffset(at), RegisterOffset(at + 4));
-            let old = u64::from(registers.stored(high)) << 32 | u64::from(registers.stored(low));
-            let new = old.wrapping_add(by);
-            registers.restore(low, new as u32);
-            registers.restore(high, (new >> 32) as u32);
-        };
+        let mut add = |at, by, counted| add(registers, at, if counted { by } else { 0 });
         let fetch = on(state::VF_STATISTICS, 0, 0);
         add(statistic::VERTICES, counts.vertices, fetch);
         add(statistic::PRIMITIVES, counts.primitives, fetch);
@@ -277,6 +301,18 @@ impl Renderer {
         add(statistic::PIXEL_SHADER, pixels.invocations, on(state::WM, 1, 31));
         add(statistic::DEPTH_PASSED, pixels.passed, true);
     }
+}
+
+/// Adds to a statistic.
+fn add(registers: &mut Registers, at: u32, by: u64) {
+    if by == 0 {
+        return;
+    }
+    let (low, high) = (RegisterOffset(at), RegisterOffset(at + 4));
+    let old = u64::from(registers.stored(high)) << 32 | u64::from(registers.stored(low));
+    let new = old.wrapping_add(by);
+    registers.restore(low, new as u32);
+    registers.restore(high, (new >> 32) as u32);
 }
 
 /// A portion of a draw, to be spread over workers.

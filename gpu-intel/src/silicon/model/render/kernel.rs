@@ -64,23 +64,34 @@ impl Kernel {
     ) -> Result<Self, Fault> {
         let [constants, bindings, samplers] = stage.commands();
         let alternative = if words.flag(3, 16) { Control::ALTERNATIVE } else { 0 };
-        let bases = Bases {
-            surface: state.base(Base::Surface).0,
-            dynamic: state.base(Base::Dynamic).0,
-            general: state.base(Base::General).0,
-            bindless: state.base(Base::Bindless).0,
-            bindless_states: state.command(state::STATE_BASE_ADDRESS).bits(18, 12..=31) + 1,
-            binding_table: state.command(bindings).dword(1) & 0xffe0,
-            sampler_table: state.command(samplers).dword(1) & !31,
-        };
+        let binding_table = state.command(bindings).dword(1) & 0xffe0;
+        let sampler_table = state.command(samplers).dword(1) & !31;
         Ok(Self {
-            bases,
+            bases: Bases::new(state, binding_table, sampler_table),
             quads: stage == Stage::Pixel,
             scratch: PpgttAddress(words.address(scratch).0 & !0x3ff),
             scratch_size: words.bits(scratch, 0..=3),
             control: Control(alternative),
             constants: push_constants(state.command(constants), memory)?,
         })
+    }
+
+    /// Of a compute program that `descriptor` (INTERFACE_DESCRIPTOR_DATA) sets up, with the constants that all its threads have.
+    pub(super) fn compute(
+        state: &State,
+        vfe: Words<'_>,
+        descriptor: Words<'_>,
+        constants: Vec<Grf>,
+    ) -> Self {
+        let alternative = if descriptor.flag(2, 16) { Control::ALTERNATIVE } else { 0 };
+        Self {
+            bases: Bases::new(state, descriptor.dword(4) & 0xffe0, descriptor.dword(3) & !31),
+            quads: false,
+            scratch: PpgttAddress(vfe.address(1).0 & 0xffff_ffff_fc00),
+            scratch_size: vfe.bits(1, 0..=3),
+            control: Control(alternative | descriptor.bits(6, 22..=23) << 4),
+            constants,
+        }
     }
 
     /// The header of every payload.
@@ -92,6 +103,20 @@ impl Kernel {
         let place = thread << self.scratch_size << 10;
         header[5] = (self.scratch.0 as u32).wrapping_add(place) & !0x3ff | thread & 0x3ff;
         header
+    }
+}
+
+impl Bases {
+    fn new(state: &State, binding_table: u32, sampler_table: u32) -> Self {
+        Self {
+            surface: state.base(Base::Surface).0,
+            dynamic: state.base(Base::Dynamic).0,
+            general: state.base(Base::General).0,
+            bindless: state.base(Base::Bindless).0,
+            bindless_states: state.command(state::STATE_BASE_ADDRESS).bits(18, 12..=31) + 1,
+            binding_table,
+            sampler_table,
+        }
     }
 }
 

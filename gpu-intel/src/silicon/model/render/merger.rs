@@ -40,8 +40,6 @@ pub(super) struct Output {
     depth_limits: Vec<[f32; 2]>,
     /// By their place in the binding table.
     pub(super) targets: [Option<Target>; TARGETS],
-    /// The colours of fast clears.
-    pub(super) clear: [Option<Surface>; TARGETS],
     pub(super) sample_mask: Samples,
     pub(super) positions: &'static [(u8, u8)],
     /// Tests come before the shader.
@@ -121,7 +119,6 @@ impl Output {
             stencil,
             depth_limits,
             targets: Default::default(),
-            clear: Default::default(),
             sample_mask: state.command(state::SAMPLE_MASK).bits(1, 0..=15) as Samples,
             positions,
             counts: wm.flag(1, 31),
@@ -146,14 +143,7 @@ impl Output {
             if !drawable || 1 << surface.log2_samples != self.positions.len() {
                 continue;
             }
-            self.targets[i] = Some(Target::new(
-                surface.layout,
-                surface.render_level,
-                surface.first_layer,
-                surface.render_layers,
-                Some(surface.format),
-            ));
-            self.clear[i] = Some(surface);
+            self.targets[i] = Some(Target::color(&surface));
         }
     }
 

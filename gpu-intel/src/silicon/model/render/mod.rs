@@ -12,13 +12,17 @@
 //! The picture is the same whatever the number of threads: each pixel belongs to one tile, and a tile to one thread.
 //! A kill is looked for between tiles, and every few thousand instructions of a shader.
 //!
-//! Auxiliary surfaces are accepted and not used: nothing but the GPU reads them, so surfaces are always kept resolved. A fast
-//! clear fills the surface, a resolve does nothing.
+//! Compute takes the same threads another way: GPGPU_WALKER starts groups of them, spread over workers too.
+//!
+//! Of auxiliary surfaces, those of colour say which pixels are clear ([`crate::surface::Marks`]); nothing is compressed.
+//! Those of depth are not used: nothing but the GPU reads them, so depth buffers are always kept resolved. A fast clear of
+//! depth fills the buffer, a resolve does nothing.
 
 mod assembly;
 mod blend;
 mod clear;
 mod clip;
+mod compute;
 mod depth;
 mod draw;
 mod geometry;

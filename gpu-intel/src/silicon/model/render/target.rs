@@ -11,9 +11,12 @@ use crate::address::PpgttAddress;
 use crate::command::streamer::Fault;
 use crate::gtt::PAGE_SIZE;
 use crate::memory::PpgttMemory;
-use crate::surface::{Format, Geometry, Layout, Plane};
+use crate::surface::{
+    Format, Geometry, LARGEST_ELEMENT, Layout, MARKED, MarkPlane, Marks, Mask, Plane, Surface,
+};
 
 const SIDE: usize = TILE as usize;
+const _: () = assert!(SIDE == MARKED, "a tile's marks are its own");
 
 /// One level of a surface.
 #[derive(Clone, Debug)]
@@ -27,17 +30,25 @@ struct Inner {
     layers: u32,
     /// Of a render target.
     format: Option<&'static Format>,
+    /// Which of a render target's pixels are clear, and what they are then.
+    marks: Option<Marks>,
+    clear: [u8; LARGEST_ELEMENT],
 }
 
 impl Target {
-    pub(super) fn new(
-        layout: Layout,
-        level: u32,
-        first_layer: u32,
-        layers: u32,
-        format: Option<&'static Format>,
-    ) -> Self {
-        Self(Arc::new(Inner { layout, level, first_layer, layers: layers.max(1), format }))
+    /// The level of a surface that its state renders to.
+    pub(super) fn color(surface: &Surface) -> Self {
+        let mut clear = [0; LARGEST_ELEMENT];
+        surface.format.encode(surface.clear, &mut clear);
+        Self(Arc::new(Inner {
+            layout: surface.layout,
+            level: surface.render_level,
+            first_layer: surface.first_layer,
+            layers: surface.render_layers.max(1),
+            format: Some(surface.format),
+            marks: surface.marks,
+            clear,
+        }))
     }
 
     /// The depth buffer, if there is one.
@@ -77,7 +88,15 @@ impl Target {
     fn of_depth(state: &State, geometry: Geometry) -> Self {
         let words = state.command(state::DEPTH_BUFFER);
         let layers = words.bits(7, 21..=31) + 1;
-        Self::new(Layout::new(geometry), words.bits(4, 0..=3), words.bits(5, 10..=20), layers, None)
+        Self(Arc::new(Inner {
+            layout: Layout::new(geometry),
+            level: words.bits(4, 0..=3),
+            first_layer: words.bits(5, 10..=20),
+            layers,
+            format: None,
+            marks: None,
+            clear: [0; LARGEST_ELEMENT],
+        }))
     }
 
     /// Whether both are the same.
@@ -117,6 +136,68 @@ impl Target {
         self.0.layers
     }
 
+    /// What is drawn to a layer that the view does not have goes to its first.
+    fn layer(&self, layer: u32) -> u32 {
+        self.0.first_layer + if layer < self.0.layers { layer } else { 0 }
+    }
+
+    /// Which of a layer's pixels are clear, if there are marks.
+    pub(super) fn marks(&self, layer: u32) -> Option<MarkPlane> {
+        let marks = self.0.marks.as_ref()?;
+        Some(marks.plane(self.0.level, self.layer(layer)))
+    }
+
+    /// Pixels that one of a fast clear's or a resolve's rectangle stands for.
+    pub(super) fn clear_scale(&self) -> (i32, i32) {
+        self.0.marks.map_or((1, 1), |marks| marks.scale())
+    }
+
+    /// The bytes of a texel that is clear.
+    pub(super) fn clear(&self) -> &[u8] {
+        self.0.clear.get(..self.element()).unwrap_or_default()
+    }
+
+    /// Columns and rows of a tile that are inside.
+    pub(super) fn inside(&self, (left, top): (i32, i32)) -> (usize, usize) {
+        let area = self.area();
+        ((area.right - left).clamp(0, TILE) as usize, (area.bottom - top).clamp(0, TILE) as usize)
+    }
+
+    /// Which pixels of a tile are clear; `None`: none.
+    pub(super) fn clear_pixels<M: PpgttMemory>(
+        &self,
+        memory: &mut M,
+        origin: (i32, i32),
+        layer: u32,
+    ) -> Result<Option<Mask>, Fault> {
+        let Some(marks) = self.marks(layer) else { return Ok(None) };
+        marks.read(memory, (origin.0 as u32, origin.1 as u32), self.inside(origin))
+    }
+
+    /// Marks the pixels of a tile as stored, all of them.
+    pub(super) fn mark_stored<M: PpgttMemory>(
+        &self,
+        memory: &mut M,
+        origin: (i32, i32),
+        layer: u32,
+    ) -> Result<(), Fault> {
+        let Some(marks) = self.marks(layer) else { return Ok(()) };
+        let at = (origin.0 as u32, origin.1 as u32);
+        marks.write(memory, at, self.inside(origin), &[0; MARKED])
+    }
+
+    /// Puts the clear colour where `clear` says, in one sample's texels of a tile.
+    pub(super) fn fill_clear(&self, clear: &Mask, to: &mut [u8]) {
+        let rows = to.chunks_exact_mut(SIDE * self.element());
+        for (row, mask) in rows.zip(clear).filter(|(_, mask)| **mask != 0) {
+            for (column, texel) in row.chunks_exact_mut(self.element()).enumerate() {
+                if mask >> column & 1 != 0 {
+                    texel.copy_from_slice(self.clear());
+                }
+            }
+        }
+    }
+
     /// Where it lies, and what.
     pub(in super::super) fn describe(&self) -> (PpgttAddress, &'static str) {
         let base = PpgttAddress(self.0.layout.geometry().base).truncated();
@@ -136,6 +217,9 @@ impl Target {
         for top in (0..area.bottom).step_by(SIDE) {
             for left in (0..area.right).step_by(SIDE) {
                 self.load(memory, (left, top), 0, 0, &mut tile)?;
+                if let Some(clear) = self.clear_pixels(memory, (left, top), 0)? {
+                    self.fill_clear(&clear, &mut tile);
+                }
                 for (i, texel) in tile.chunks_exact(self.element()).enumerate() {
                     let (x, y) = (left as usize + i % SIDE, top as usize + i / SIDE);
                     let at = 4 * (y * width + x);
@@ -176,17 +260,8 @@ impl Target {
         Ok(())
     }
 
-    /// Columns and rows of a tile that the surface has.
-    fn inside(&self, (left, top): (i32, i32)) -> (usize, usize) {
-        let area = self.area();
-        let least = |size: i32| size.clamp(0, TILE) as usize;
-        (least(area.right - left), least(area.bottom - top))
-    }
-
     fn plane(&self, layer: u32, sample: u32) -> Plane {
-        // What is drawn to a layer that the view does not have goes to its first.
-        let layer = if layer < self.0.layers { layer } else { 0 };
-        self.0.layout.plane(self.0.level, self.0.first_layer + layer, sample)
+        self.0.layout.plane(self.0.level, self.layer(layer), sample)
     }
 
     /// Loads the texels of a tile; those outside of the surface stay as they are.

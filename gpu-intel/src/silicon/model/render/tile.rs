@@ -17,6 +17,8 @@ pub(super) struct Plane {
     bytes: Vec<u8>,
     element: usize,
     dirty: bool,
+    /// Some of its pixels are clear in memory.
+    cleared: bool,
 }
 
 /// Where in a tile a texel is: column and row, both inside.
@@ -52,6 +54,12 @@ impl Plane {
             let plane = self.bytes.get_mut(start..start + PIXELS * element).unwrap_or_default();
             target.load(memory, origin, layer, sample as u32, plane)?;
         }
+        let clear = target.clear_pixels(memory, origin, layer)?;
+        self.cleared = clear.is_some();
+        if let Some(clear) = clear {
+            let planes = self.bytes.chunks_exact_mut((PIXELS * element).max(1));
+            planes.for_each(|plane| target.fill_clear(&clear, plane));
+        }
         self.target = Some(target.clone());
         Ok(())
     }
@@ -67,7 +75,15 @@ impl Plane {
             let plane = self.bytes.get(start..start + PIXELS * self.element).unwrap_or_default();
             target.store(memory, origin, self.layer, sample as u32, plane)?;
         }
+        if std::mem::take(&mut self.cleared) {
+            target.mark_stored(memory, origin, self.layer)?;
+        }
         Ok(())
+    }
+
+    /// Stores all of it where some of it is clear in memory.
+    pub(super) fn resolve(&mut self) {
+        self.dirty |= self.cleared;
     }
 
     /// Forgets what it holds.

@@ -27,6 +27,11 @@ pub(super) trait StageFunctions {
         response: &mut [Grf],
         memory: &mut Memory,
     ) -> Result<(), Fault>;
+
+    /// The memory that the threads of a group share: nothing, where there are no groups.
+    fn shared(&mut self) -> &mut [u8] {
+        &mut []
+    }
 }
 
 /// One of the renderer's threads.
@@ -54,9 +59,10 @@ impl<S: StageFunctions> SharedFunctions for Functions<'_, S> {
             | SharedFunction::ConstantDataPort
             | SharedFunction::DataPort0
             | SharedFunction::DataPort1 => {
-                self.resources.send(self.memory, &mut [], message, response)
+                self.resources.send(self.memory, self.stage.shared(), message, response)
             }
-            SharedFunction::Urb
+            SharedFunction::Gateway
+            | SharedFunction::Urb
             | SharedFunction::RenderTarget
             | SharedFunction::PixelInterpolator => self.stage.send(message, response, self.memory),
             SharedFunction::Null | SharedFunction::ThreadSpawner => Ok(()),
@@ -111,6 +117,21 @@ impl Worker {
         self.set_register(0, kernel.header(self.index));
     }
 
+    /// Begins one of `count` threads that this worker has at a time, with its header.
+    pub(super) fn begin(
+        &self,
+        thread: &mut Thread,
+        kernel: &Kernel,
+        index: u32,
+        count: u32,
+        mask: u32,
+    ) {
+        let (identity, control) = (0, kernel.control);
+        thread.dispatch(&Dispatch { dispatch_mask: mask, vector_mask: mask, control, identity });
+        let place = self.index.wrapping_mul(count).wrapping_add(index);
+        thread.registers[0] = kernel.header(place);
+    }
+
     pub(super) fn set_register(&mut self, index: usize, value: Grf) {
         if let Some(register) = self.thread.registers.get_mut(index) {
             *register = value;
@@ -152,5 +173,20 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Runs one of several threads, until it ends, waits, or has executed so many instructions that it is another's turn.
+    pub(super) fn turn<S: StageFunctions>(
+        &mut self,
+        thread: &mut Thread,
+        program: &Program,
+        kernel: &Kernel,
+        stage: &mut S,
+    ) -> Result<End, Fault> {
+        let mut budget = SLICE;
+        (self.resources.bases, self.resources.quads) = (kernel.bases, kernel.quads);
+        let mut functions =
+            Functions { memory: &mut self.memory, resources: &mut self.resources, stage };
+        eu::run(program, thread, &mut functions, &mut budget)
     }
 }

@@ -238,9 +238,8 @@ fn answer(
             return Ok(());
         }
         Action::Mcs => {
-            let [low, high] = texture.compression();
-            all([low, high, 0, 0]);
-            return Ok(());
+            let [u, v, r] = [P::U, P::V, P::R].map(|p| values.integers(p));
+            return texture.compression(active, [&u, &v, &r], colors);
         }
         Action::Load | Action::LoadSample => {
             let [u, v, r] = [P::U, P::V, P::R].map(|p| values.integers(p));

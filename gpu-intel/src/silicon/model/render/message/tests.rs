@@ -4,6 +4,7 @@ use crate::surface::test_memory::Flat;
 const SURFACES: u64 = 0x1000;
 const SAMPLERS: u64 = 0x2000;
 const DATA: u64 = 0x10000;
+const MCS: u64 = 0x1_8000;
 const GENERAL: u64 = 0x8000;
 const BINDLESS: u64 = 0x3000;
 
@@ -44,8 +45,11 @@ fn buffer(format: u32, elements: u32, stride: u32) -> [u32; 16] {
 impl Rig {
     fn new() -> Self {
         let mut memory = Flat::new(1 << 17);
+        // In a Y tile, with an MCS.
         let mut samples = plane(0, 4, 4);
-        (samples[1], samples[4], samples[6]) = (1, 3 << 3, 1);
+        samples[0] |= 3 << 12;
+        (samples[1], samples[3], samples[4]) = (1, 127, 3 << 3);
+        (samples[6], samples[10]) = (1, MCS as u32);
         let mut null = plane(199, 1, 1);
         null[0] = 7 << 29;
         let states = [
@@ -414,8 +418,8 @@ fn samples_have_parameters_and_headers() {
 fn texels_are_loaded_and_surfaces_described() {
     let mut rig = Rig::new();
     for sample in 0..8 {
-        // A layer has four rows of 64 bytes.
-        rig.memory.put_dwords(DATA + 256 * sample + 64 + 16, &[sample as u32, 0, 0, 7]);
+        // A layer has four rows of a tile, where columns of 16 bytes are 512 bytes apart.
+        rig.memory.put_dwords(DATA + 512 + 16 * (4 * sample + 1), &[sample as u32, 0, 0, 7]);
     }
     let (one, zero) = ([1; 8], [0; 8]);
     let samples = lanes_of(|lane| lane);

@@ -1,0 +1,320 @@
+//! Compute: groups of threads, spread over workers.
+//!
+//! ```text
+//!  GPGPU_WALKER ─► groups ─► a worker each: its threads take turns, from barrier to barrier
+//!      interface descriptor ─► program, constants, shared memory
+//! ```
+//!
+//! A worker takes the next group when it is done with one, so all groups are begun in their order, whatever the number of
+//! workers. Threads of a group run one after the other until each waits at a barrier or has executed its share; shared memory
+//! is zero when a group begins. A kill is looked for before each group and after each share.
+//!
+//! Sources: SKL PRM vol 2a, GPGPU_WALKER, MEDIA_VFE_STATE, MEDIA_CURBE_LOAD; vol 2d, INTERFACE_DESCRIPTOR_DATA; vol 7, "GPGPU
+//! thread payload", "Barriers".
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Halt;
+use super::kernel::Kernel;
+use super::state::{self, Base, State, Words};
+use super::worker::{StageFunctions, Worker};
+use crate::address::PpgttAddress;
+use crate::command::streamer::Fault;
+use crate::eu::{End, Grf, Message, Program, SharedFunction, Thread};
+use crate::memory::PpgttMemory;
+use crate::silicon::model::memory::Memory;
+use crate::silicon::model::stop::Stop;
+
+/// Threads of the largest group: as many as a part of the GPU that shares memory has.
+const MOST_THREADS: u32 = 64;
+/// Bytes of a register, and of an interface descriptor.
+const REGISTER: usize = 32;
+const DESCRIPTOR: u64 = 32;
+const DESCRIPTOR_DWORDS: usize = 8;
+/// The register behind a thread's header.
+const CONSTANTS: usize = 1;
+
+/// A walk over groups.
+#[derive(Debug)]
+pub(super) struct Dispatch {
+    kernel: Kernel,
+    program: Arc<Program>,
+    /// Of each thread its own, which come after those that all have.
+    own_constants: Vec<Vec<Grf>>,
+    /// Bytes that a group shares.
+    shared: usize,
+    /// The first group, and how many there are on each axis.
+    first: [u32; 3],
+    groups: [u32; 3],
+    /// Each thread's lanes.
+    masks: Vec<u32>,
+    /// Groups at work at a time: each thread at work has scratch space of its own.
+    at_work: usize,
+}
+
+impl Dispatch {
+    /// What `walker` starts, with so many groups on each axis: ends, not counts.
+    pub(super) fn new(
+        state: &State,
+        walker: Words<'_>,
+        ends: [u32; 3],
+        worker: &mut Worker,
+    ) -> Result<Self, Fault> {
+        let load = state.command(state::MEDIA_INTERFACE_DESCRIPTOR_LOAD);
+        let dynamic = state.base(Base::Dynamic).0;
+        let table = dynamic.wrapping_add(u64::from(load.dword(3)));
+        let index = u64::from(walker.bits(1, 0..=5));
+        let descriptor = descriptor(table.wrapping_add(DESCRIPTOR * index), &mut worker.memory)?;
+        let descriptor = Words(&descriptor);
+        let counters = walker.dword(4);
+        let [width, height, depth] = [0, 8, 16].map(|low| (counters >> low & 0x3f) + 1);
+        let threads = width * height * depth;
+        if threads != descriptor.bits(6, 0..=9) || threads > MOST_THREADS {
+            let told = descriptor.bits(6, 0..=9);
+            let detail = format!("{width}x{height}x{depth} threads walk a group of {told}");
+            return Err(Fault::new("compute/group", detail));
+        }
+        let lanes = match counters >> 30 {
+            0 => 8,
+            1 => 16,
+            2 => 32,
+            _ => return Err(Fault::new("compute/group", "threads of no width")),
+        };
+        let all = u32::MAX >> (32 - lanes);
+        let masks = (0..threads).map(|thread| {
+            let (x, y) = (thread % width, thread / width % height);
+            let right = if x + 1 == width { walker.dword(13) } else { all };
+            let bottom = if y + 1 == height { walker.dword(14) } else { all };
+            all & right & bottom
+        });
+        let masks = masks.collect();
+
+        let curbe = state.command(state::MEDIA_CURBE_LOAD);
+        let (common, each) = (descriptor.bits(7, 0..=7), descriptor.bits(5, 16..=31));
+        let from = dynamic.wrapping_add(u64::from(curbe.dword(3)));
+        let mut constants = Constants {
+            at: from.wrapping_add(u64::from(descriptor.bits(5, 0..=15)) * REGISTER as u64),
+            left: (curbe.bits(2, 0..=16) as usize / REGISTER)
+                .saturating_sub(descriptor.bits(5, 0..=15) as usize),
+        };
+        let memory = &mut worker.memory;
+        let common = constants.take(common as usize, memory)?;
+        let own = (0..threads).map(|_| constants.take(each as usize, memory));
+        let own_constants = own.collect::<Result<_, _>>()?;
+
+        let vfe = state.command(state::MEDIA_VFE_STATE);
+        let kernel = Kernel::compute(state, vfe, descriptor, common);
+        let has_scratch = kernel.scratch.0 != 0;
+        let places = (vfe.bits(3, 16..=31) + 1) / threads;
+        let count = |axis: usize| ends[axis].saturating_sub(first(walker)[axis]);
+        let program = worker.program(state.base(Base::Instruction), descriptor.address(0))?;
+        Ok(Self {
+            kernel,
+            program,
+            own_constants,
+            shared: match descriptor.bits(6, 16..=20) {
+                0 => 0,
+                log2 => 512 << log2.min(7),
+            },
+            first: first(walker),
+            groups: [count(0), count(1), count(2)],
+            masks,
+            at_work: if has_scratch { places.max(1) as usize } else { usize::MAX },
+        })
+    }
+
+    /// Runs all groups. Returns how many lanes have run.
+    pub(super) fn run(&self, workers: &mut [Worker], stop: &Stop) -> Result<u64, Halt> {
+        let [x, y, z] = self.groups.map(u128::from);
+        let total = u64::try_from(x * y * z).unwrap_or(u64::MAX);
+        let lanes: u32 = self.masks.iter().map(|mask| mask.count_ones()).sum();
+        let next = AtomicU64::new(0);
+        let halted = AtomicBool::new(false);
+        let work = |worker: &mut Worker| -> Result<(), Halt> {
+            let mut group = Group::new(self.masks.len(), self.shared);
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= total {
+                    return Ok(());
+                }
+                if halted.load(Ordering::Relaxed) || stop.killed() {
+                    return Err(Halt::Killed);
+                }
+                let done = group.run(self, number, worker, stop);
+                if done.is_err() {
+                    halted.store(true, Ordering::Relaxed);
+                }
+                done?;
+            }
+        };
+        let (mut killed, mut fault) = (false, None);
+        let results = Mutex::new(Vec::new());
+        let keep = |result| results.lock().unwrap_or_else(PoisonError::into_inner).push(result);
+        let count = usize::try_from(total).unwrap_or(usize::MAX).min(self.at_work);
+        if let [first, others @ ..] = workers {
+            let others = others.iter_mut().take(count.saturating_sub(1));
+            rayon::scope(|scope| {
+                for worker in others {
+                    scope.spawn(|_| keep(work(worker)));
+                }
+                keep(work(first));
+            });
+        }
+        for result in results.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            match result {
+                Ok(()) => {}
+                Err(Halt::Killed) => killed = true,
+                // A fault says more than that others have stopped for it.
+                Err(halt @ Halt::Fault(_)) => fault = Some(halt),
+            }
+        }
+        match (fault, killed) {
+            (Some(fault), _) => Err(fault),
+            (None, true) => Err(Halt::Killed),
+            (None, false) => Ok(total.wrapping_mul(lanes.into())),
+        }
+    }
+}
+
+fn first(walker: Words<'_>) -> [u32; 3] {
+    [5, 8, 11].map(|dword| walker.dword(dword))
+}
+
+fn descriptor(at: u64, memory: &mut Memory) -> Result<[u32; DESCRIPTOR_DWORDS], Fault> {
+    let mut bytes = [[0; 4]; DESCRIPTOR_DWORDS];
+    memory.read(PpgttAddress(at).truncated(), bytes.as_flattened_mut())?;
+    Ok(bytes.map(u32::from_le_bytes))
+}
+
+/// What is left of the constants that a CURBE load has named. Behind its end there are zeros.
+struct Constants {
+    at: u64,
+    left: usize,
+}
+
+impl Constants {
+    /// The next `registers`; no thread has more than there are.
+    fn take(&mut self, registers: usize, memory: &mut Memory) -> Result<Vec<Grf>, Fault> {
+        let mut taken = vec![[0; 8]; registers.min(crate::eu::REGISTERS)];
+        for (register, i) in taken.iter_mut().take(self.left).zip(0..) {
+            let mut bytes = [[0; 4]; REGISTER / 4];
+            let at = self.at.wrapping_add(REGISTER as u64 * i);
+            memory.read(PpgttAddress(at).truncated(), bytes.as_flattened_mut())?;
+            *register = bytes.map(u32::from_le_bytes);
+        }
+        self.at = self.at.wrapping_add((REGISTER * registers) as u64);
+        self.left = self.left.saturating_sub(registers);
+        Ok(taken)
+    }
+}
+
+/// What a thread does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Runs,
+    Waits,
+    Ended,
+}
+
+/// The group that a worker has at work.
+struct Group {
+    threads: Vec<Thread>,
+    turns: Vec<Turn>,
+    shared: Vec<u8>,
+}
+
+/// What the threads of a group have together.
+struct Together<'a> {
+    shared: &'a mut [u8],
+    /// Barrier messages since the barrier was passed.
+    arrived: usize,
+}
+
+impl StageFunctions for Together<'_> {
+    fn send(
+        &mut self,
+        message: &Message<'_>,
+        _response: &mut [Grf],
+        _memory: &mut Memory,
+    ) -> Result<(), Fault> {
+        const BARRIER: u32 = 4;
+        if message.function == SharedFunction::Gateway && message.descriptor & 7 == BARRIER {
+            self.arrived += 1;
+            return Ok(());
+        }
+        let detail = format!("{:?} does not answer compute threads", message.function);
+        Err(Fault::new("eu/message", detail))
+    }
+
+    fn shared(&mut self) -> &mut [u8] {
+        self.shared
+    }
+}
+
+impl Group {
+    fn new(threads: usize, shared: usize) -> Self {
+        Self {
+            threads: vec![Thread::new(); threads],
+            turns: vec![Turn::Runs; threads],
+            shared: vec![0; shared],
+        }
+    }
+
+    fn run(
+        &mut self,
+        dispatch: &Dispatch,
+        number: u64,
+        worker: &mut Worker,
+        stop: &Stop,
+    ) -> Result<(), Halt> {
+        let [width, height, _] = dispatch.groups.map(u64::from);
+        let counts = [number % width, number / width % height, number / width / height];
+        let [x, y, z] =
+            [0, 1, 2].map(|axis| dispatch.first[axis].wrapping_add(counts[axis] as u32));
+        let count = self.threads.len() as u32;
+        for (index, thread) in (0..).zip(&mut self.threads) {
+            let mask = dispatch.masks.get(index as usize).copied().unwrap_or_default();
+            worker.begin(thread, &dispatch.kernel, index, count, mask);
+            let header = &mut thread.registers[0];
+            (header[1], header[6], header[7]) = (x, y, z);
+            let own = dispatch.own_constants.get(index as usize).map_or(&[][..], Vec::as_slice);
+            let constants = dispatch.kernel.constants.iter().chain(own);
+            for (to, from) in thread.registers.iter_mut().skip(CONSTANTS).zip(constants) {
+                *to = *from;
+            }
+        }
+        self.turns.fill(Turn::Runs);
+        self.shared.fill(0);
+        let mut together = Together { shared: &mut self.shared, arrived: 0 };
+        while self.turns.contains(&Turn::Runs) {
+            for (thread, turn) in self.threads.iter_mut().zip(&mut self.turns) {
+                if *turn != Turn::Runs {
+                    continue;
+                }
+                let (program, kernel) = (&dispatch.program, &dispatch.kernel);
+                *turn = match worker.turn(thread, program, kernel, &mut together)? {
+                    End::EndOfThread => Turn::Ended,
+                    End::Barrier => Turn::Waits,
+                    End::OutOfBudget if stop.killed() => return Err(Halt::Killed),
+                    End::OutOfBudget => Turn::Runs,
+                };
+            }
+            // A thread may have been notified before it came to wait, so all try again.
+            if together.arrived >= self.threads.len() {
+                together.arrived -= self.threads.len();
+                for (thread, turn) in self.threads.iter_mut().zip(&mut self.turns) {
+                    thread.notify();
+                    if *turn == Turn::Waits {
+                        *turn = Turn::Runs;
+                    }
+                }
+            }
+        }
+        if self.turns.contains(&Turn::Waits) {
+            let detail = "some threads of a group wait at a barrier that others never come to";
+            return Err(Fault::new("eu/barrier", detail).into());
+        }
+        Ok(())
+    }
+}
