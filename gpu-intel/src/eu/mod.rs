@@ -27,7 +27,7 @@ mod operation;
 mod program;
 mod run;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod thread;
 mod wide;
 mod word;

@@ -1,6 +1,6 @@
 //! Small programs, written bit by bit, and what they leave in registers.
 
-mod assemble;
+pub(crate) mod assemble;
 
 use assemble::*;
 use proptest::prelude::*;

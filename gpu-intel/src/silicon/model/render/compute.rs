@@ -318,3 +318,147 @@ impl Group {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::test_memory;
+    use super::*;
+    use crate::eu::Opcode;
+    use crate::eu::tests::assemble::{
+        ARF, NO_MASK, NULL, Reg, UD, bytes, dst, end, g, imm, op, packed, src0, src1,
+    };
+
+    const OUT: u32 = 0x1_0000;
+
+    fn send(function: u128, from: u128, length: u32, to: Option<u128>, descriptor: u32) -> u128 {
+        let descriptor = descriptor | length << 25 | u32::from(to.is_some()) << 20;
+        op(Opcode::Send, 8)
+            | function << 24
+            | dst(to.map_or(NULL, g), UD, 1)
+            | src0(packed(g(from), UD))
+            | src1(imm(UD, descriptor))
+    }
+
+    /// An untyped message of one dword for eight lanes.
+    fn untyped(kind: u32, surface: u32) -> u32 {
+        surface | (2 << 4 | 0xe) << 8 | kind << 14
+    }
+
+    const WRITE: u32 = 9;
+    const READ: u32 = 1;
+    const SHARED: u32 = 254;
+    const ALL: u32 = 255;
+
+    fn barrier() -> u128 {
+        send(3, 0, 1, None, 4)
+    }
+
+    fn wait() -> u128 {
+        op(Opcode::Wait, 1) | dst(Reg { file: ARF, number: 0x90, byte: 0 }, UD, 1) | NO_MASK
+    }
+
+    fn dispatch(program: &[u128], own: Vec<Vec<Grf>>, groups: [u32; 3]) -> Dispatch {
+        let state = State::default();
+        Dispatch {
+            kernel: Kernel::compute(&state, Words(&[]), Words(&[]), Vec::new()),
+            program: Arc::new(Program::new(&bytes(program))),
+            masks: vec![0xff; own.len()],
+            own_constants: own,
+            shared: 1024,
+            first: [0; 3],
+            groups,
+            at_work: usize::MAX,
+        }
+    }
+
+    fn workers(count: u32) -> Vec<Worker> {
+        let memory = test_memory::memory();
+        (0..count).map(|i| Worker::new(memory.fork(), i)).collect()
+    }
+
+    /// Each thread leaves something for the next, and takes what it finds when all have.
+    #[test]
+    fn threads_of_a_group_wait_for_each_other() {
+        const THREADS: u32 = 3;
+        let lanes = |make: &dyn Fn(u32) -> u32| std::array::from_fn(|lane| make(lane as u32));
+        let own = |thread: u32| {
+            vec![
+                lanes(&|lane| 32 * thread + 4 * lane),
+                lanes(&|lane| 100 * thread + lane),
+                lanes(&|lane| 32 * ((thread + 1) % THREADS) + 4 * lane),
+                lanes(&|lane| OUT + 32 * thread + 4 * lane),
+            ]
+        };
+        let program = [
+            send(12, 1, 2, None, untyped(WRITE, SHARED)),
+            barrier(),
+            wait(),
+            send(12, 3, 1, Some(5), untyped(READ, SHARED)),
+            send(12, 4, 2, None, untyped(WRITE, ALL)),
+            end(),
+        ];
+        let mut workers = workers(2);
+        let dispatch = dispatch(&program, (0..THREADS).map(own).collect(), [2, 3, 1]);
+        let lanes = dispatch.run(&mut workers, &Stop::default()).unwrap();
+        assert_eq!(lanes, 6 * 3 * 8);
+        for (thread, lane) in [(0, 0), (0, 7), (1, 3), (2, 1)] {
+            let mut dword = [0; 4];
+            let at = u64::from(OUT + 32 * thread + 4 * lane);
+            workers[0].memory.read(PpgttAddress(at), &mut dword).unwrap();
+            assert_eq!(u32::from_le_bytes(dword), 100 * ((thread + 1) % THREADS) + lane);
+        }
+    }
+
+    #[test]
+    fn who_waits_for_nobody_is_at_fault() {
+        let dispatch = dispatch(&[wait(), end()], vec![Vec::new(); 2], [1; 3]);
+        match dispatch.run(&mut workers(1), &Stop::default()) {
+            Err(Halt::Fault(Fault(why))) => assert_eq!(why.rule, "eu/barrier"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn any_number_of_groups_can_be_killed() {
+        let dispatch = dispatch(&[end()], vec![Vec::new()], [u32::MAX; 3]);
+        let stop = Stop::default();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(20));
+                stop.kill.store(true, Ordering::Relaxed);
+            });
+            let end = dispatch.run(&mut workers(2), &stop);
+            assert!(matches!(end, Err(Halt::Killed)), "{end:?}");
+        });
+    }
+
+    #[test]
+    fn a_group_is_as_large_as_its_descriptor_says() {
+        let mut state = State::default();
+        state.set(&[0x7002_0002, 0, 32, 0x2000]);
+        let mut worker = workers(1).remove(0);
+        let mut walker = [0_u32; 15];
+        for (threads, counters, good) in [
+            (4_u32, 3, true),
+            (4, 1 << 8 | 1, true),
+            (4, 4, false),
+            (0, 0, false),
+            (100, 99, false),
+            (4, 3 << 30 | 3, false),
+        ] {
+            let mut descriptor = [[0; 4]; DESCRIPTOR_DWORDS];
+            descriptor[6] = threads.to_le_bytes();
+            descriptor[0] = 0x3000_u32.to_le_bytes();
+            let descriptor = descriptor.as_flattened();
+            worker.memory.write(PpgttAddress(0x2000), descriptor).unwrap();
+            (walker[4], walker[13], walker[14]) = (counters, 0x0f, 0xff);
+            let made = Dispatch::new(&state, Words(&walker), [1; 3], &mut worker);
+            assert_eq!(made.is_ok(), good, "{threads} {counters:x}: {made:?}");
+            if let Ok(Dispatch { masks, .. }) = made {
+                assert_eq!(masks.last(), Some(&0x0f), "the last in its row");
+            }
+        }
+    }
+}

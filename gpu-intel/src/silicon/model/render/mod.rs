@@ -34,6 +34,8 @@ mod raster;
 mod setup;
 mod state;
 mod target;
+#[cfg(test)]
+mod test_memory;
 mod tile;
 mod urb;
 mod vertex_fetch;
