@@ -22,6 +22,7 @@ mod clip;
 mod depth;
 mod draw;
 mod geometry;
+mod interpolator;
 mod kernel;
 mod merger;
 pub mod message;
