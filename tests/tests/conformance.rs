@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use vgate_tests::conformance::{Mode, Results, Runner, SUITE, Test, Verdict, report, shim};
-use vgate_tests::repository;
+use vgate_tests::conformance::{List, Mode, Results, Runner, SUITE, Test, Verdict, report, shim};
+use vgate_tests::{piglit, repository};
 
 /// A few of each kind, all short.
 const FEW: &[(&str, &[&str])] = &[
@@ -56,7 +56,7 @@ fn nine_of_ten_passed_and_the_page_tells_all() -> Result<()> {
     }
     let page = std::fs::read_to_string(repository().join("docs/conformance.md"))?;
     ensure!(
-        page == report(&all, &shim::List::load()?),
+        page == report(&all, &List::load(shim::LIST)?, &List::load(piglit::LIST)?),
         "the page is old. Run: make conformance ARGS=--only-report"
     );
     Ok(())

@@ -6,14 +6,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use vgate_tests::{Program, Root, SHARED, piglit};
+use vgate_tests::conformance::Verdict;
+use vgate_tests::piglit::{self, on_llvmpipe};
+use vgate_tests::{Root, SHARED};
 
 /// What any of these programs may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
-
-fn on_software(program: Program) -> Program {
-    program.env("LIBGL_ALWAYS_SOFTWARE", "1").env("GALLIUM_DRIVER", "llvmpipe")
-}
 
 /// How many pixels have which colour, of what `gl-client` printed.
 fn colours(output: &str) -> Result<BTreeMap<u32, u32>> {
@@ -29,7 +27,7 @@ fn colours(output: &str) -> Result<BTreeMap<u32, u32>> {
 #[test]
 fn a_picture_is_cleared_to_the_colour_that_was_asked_for() -> Result<()> {
     for release in Root::MESA {
-        let client = on_software(Root::mesa(release)?.gl_client()?).args(["clear", "ff80007f"]);
+        let client = on_llvmpipe(Root::mesa(release)?.gl_client()?).args(["clear", "ff80007f"]);
         let output = client.run(&format!("mesa-{release}-clear"), LIMIT)?.success()?;
         println!("{release}:\n{output}");
         ensure!(output.contains("renderer llvmpipe"), "not on llvmpipe");
@@ -45,7 +43,7 @@ fn of_many_draws_the_last_of_each_square_is_seen() -> Result<()> {
     let colour = |draw: u32| (draw & 255) << 24 | (draw >> 8) << 16 | (frames - 1) << 8 | 255;
     let expected: BTreeMap<_, _> = (draws - 64..draws).map(|draw| (colour(draw), 64)).collect();
     for release in Root::MESA {
-        let client = on_software(Root::mesa(release)?.gl_client()?).args([
+        let client = on_llvmpipe(Root::mesa(release)?.gl_client()?).args([
             "draws",
             "--frames",
             &frames.to_string(),
@@ -129,9 +127,9 @@ fn processes_with(text: &str) -> Result<usize> {
 }
 
 #[test]
-fn the_list_of_piglit_programs_holds_200_that_are_there() -> Result<()> {
+fn the_list_of_piglit_programs_holds_400_that_are_there() -> Result<()> {
     let (listed, all) = (piglit::listed()?, piglit::all(&Root::mesa(piglit::RELEASE)?)?);
-    ensure!(listed.len() == 200 && listed.is_sorted(), "{} programs", listed.len());
+    ensure!(listed.len() == piglit::LISTED && listed.is_sorted(), "{} programs", listed.len());
     for name in listed {
         ensure!(all.contains(&name), "no {name} there. Write the list anew (its head says how)");
     }
@@ -139,13 +137,13 @@ fn the_list_of_piglit_programs_holds_200_that_are_there() -> Result<()> {
 }
 
 #[test]
-#[ignore = "make test-long: 200 programs"]
+#[ignore = "make test-long: 400 programs"]
 fn each_listed_program_of_piglit_passes_on_llvmpipe() -> Result<()> {
     let root = Root::mesa(piglit::RELEASE)?;
     for name in piglit::listed()? {
-        let run = on_software(piglit::program(&root, &name)).run("mesa-piglit", piglit::LIMIT)?;
+        let run = on_llvmpipe(piglit::program(&root, &name)).run("mesa-piglit", piglit::LIMIT)?;
         let verdict = piglit::verdict(&run);
-        ensure!(verdict == piglit::Verdict::Pass, "{name}: {verdict:?}\n{}", run.output);
+        ensure!(verdict == Verdict::Pass, "{name}: {verdict:?}\n{}", run.output);
     }
     Ok(())
 }

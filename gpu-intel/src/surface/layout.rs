@@ -24,6 +24,7 @@
 //! Source: SKL PRM vol 5 (Memory Views: tiling, surface layout).
 
 use super::format::Format;
+use super::standard::Standard;
 
 /// Levels that a surface can have.
 pub const MAX_LEVELS: u32 = 15;
@@ -44,16 +45,19 @@ pub enum Tiling {
     X,
     /// 128 bytes by 32 rows.
     Y,
+    /// As [`Standard`] has it.
+    Standard(Standard),
 }
 
 impl Tiling {
-    /// Width in bytes (elements, for W) and height in rows of a tile, as powers of two.
-    fn log2_size(self) -> (u32, u32) {
+    /// A row of tiles takes a multiple of so many bytes of pitch.
+    #[must_use]
+    pub fn width(self) -> u32 {
         match self {
-            Self::Linear => (0, 0),
-            Self::W => (6, 6),
-            Self::X => (9, 3),
-            Self::Y => (7, 5),
+            Self::Linear => 1,
+            Self::X => 512,
+            Self::W | Self::Y => 128,
+            Self::Standard(tile) => 1 << tile.log2_size().0,
         }
     }
 
@@ -70,6 +74,7 @@ impl Tiling {
                 let low = wide & 1 | (wide & 2) << 1 | (wide & 4) << 2;
                 wide >> 6 << 12 | (wide & 0x38) << 6 | low
             }
+            Self::Standard(tile) => tile.column(x),
         }
     }
 
@@ -86,30 +91,8 @@ impl Tiling {
                 let low = (wide & 1) << 1 | (wide & 2) << 2 | (wide & 4) << 3;
                 (wide >> 6).wrapping_mul(pitch << 5) | (wide & 0x38) << 3 | low
             }
+            Self::Standard(tile) => tile.row(y, pitch as u32),
         }
-    }
-
-    /// The byte and row that lie `offset` from the start, in a surface of `pitch`. The inverse of
-    /// [`Self::column`] and [`Self::row`].
-    #[must_use]
-    pub fn position(self, offset: u64, pitch: u32) -> (u64, u64) {
-        let pitch = u64::from(pitch).max(1);
-        if self == Self::Linear {
-            return (offset % pitch, offset / pitch);
-        }
-        let (width, height) = self.log2_size();
-        let tiles = (if self == Self::W { pitch >> 7 } else { pitch >> width }).max(1);
-        let tile = offset >> 12;
-        let at = |bit: u64| offset >> bit & 1;
-        let (x, y) = match self {
-            Self::X => (offset & 0x1ff, offset >> 9 & 7),
-            Self::Y => ((offset >> 9 & 7) << 4 | offset & 15, offset >> 4 & 31),
-            _ => (
-                (offset >> 9 & 7) << 3 | at(4) << 2 | at(2) << 1 | at(0),
-                (offset >> 6 & 7) << 3 | at(5) << 2 | at(3) << 1 | at(1),
-            ),
-        };
-        (((tile % tiles) << width) + x, ((tile / tiles) << height) + y)
     }
 
     /// How many bytes from byte `x` on lie side by side.
@@ -118,7 +101,7 @@ impl Tiling {
         match self {
             Self::Linear => u32::MAX - x,
             Self::X => 512 - x % 512,
-            Self::Y => 16 - x % 16,
+            Self::Y | Self::Standard(_) => 16 - x % 16,
             Self::W => 1,
         }
     }
@@ -211,6 +194,8 @@ pub struct Geometry {
     pub samples: Samples,
     /// Where level 0 begins, in elements.
     pub offset: (u32, u32),
+    /// The first level of those that share one standard tile; [`MAX_LEVELS`] if there are none.
+    pub tail: u32,
 }
 
 impl Geometry {
@@ -240,6 +225,7 @@ impl Geometry {
             depth: size[2],
             samples: Samples::Interleaved { log2: log2_samples.min(MAX_LOG2_SAMPLES) },
             offset: (0, 0),
+            tail: MAX_LEVELS,
         }
     }
 
@@ -268,6 +254,7 @@ impl Geometry {
             depth: 1,
             samples: Samples::ONE,
             offset: (0, 0),
+            tail: MAX_LEVELS,
         }
     }
 }
@@ -283,6 +270,8 @@ pub struct Level {
     pub depth: u32,
     /// Where it begins in its layer, in elements of memory (samples, where they are interleaved).
     pub origin: (u32, u32),
+    /// Its first slice, in a standard tile's mip tail.
+    pub first_slice: u32,
 }
 
 /// A surface's geometry, with its levels laid out.
@@ -305,6 +294,13 @@ impl Layout {
             level.height = minify(geometry.height);
             level.depth = if volume { minify(geometry.depth) } else { geometry.depth.max(1) };
             level.origin = (x, y);
+            let index = (number as u32).checked_sub(geometry.tail);
+            if let (Tiling::Standard(tile), Some(index)) = (geometry.tiling, index) {
+                let (right, down, behind) = tile.tail(index, geometry.bytes);
+                level.origin = (x.wrapping_add(right), y.wrapping_add(down));
+                level.first_slice = behind;
+                continue;
+            }
             let (width, height) = geometry.elements(level);
             match geometry.shape {
                 Shape::Line => x = x.wrapping_add(width),
@@ -342,14 +338,23 @@ impl Layout {
                 (layer, samples.log2_scale(), samples.interleaved(sample))
             }
         };
-        let (x, y) = self.level(level).origin;
+        let level = self.level(level);
+        let (x, y) = level.origin;
+        // Slices of a standard tile lie in it, and the next tiles lie apart.
+        let (layer, within) = match geometry.tiling {
+            Tiling::Standard(tile) if geometry.shape == Shape::Volume => {
+                let slice = layer.wrapping_add(level.first_slice);
+                (slice >> tile.log2_size().2, tile.slice(slice))
+            }
+            _ => (layer, 0),
+        };
         let apart = layer.wrapping_mul(geometry.qpitch);
         let (base, y) = match geometry.shape {
             Shape::Line => {
                 let bytes = u64::from(apart).wrapping_mul(geometry.bytes.into());
                 (geometry.base.wrapping_add(bytes), y)
             }
-            _ => (geometry.base, y.wrapping_add(apart)),
+            _ => (geometry.base.wrapping_add(within), y.wrapping_add(apart)),
         };
         Plane {
             base,
@@ -381,7 +386,14 @@ impl Geometry {
         };
         let width = scale(level.width, x).div_ceil(self.block);
         let height = scale(level.height, y).div_ceil(self.block);
-        (width.next_multiple_of(self.halign.max(1)), height.next_multiple_of(self.valign.max(1)))
+        let (halign, valign) = match self.tiling {
+            Tiling::Standard(tile) => {
+                let (width, height, _) = tile.log2_size();
+                ((1 << width) / self.bytes.max(1), 1 << height)
+            }
+            _ => (self.halign, self.valign),
+        };
+        (width.next_multiple_of(halign.max(1)), height.next_multiple_of(valign.max(1)))
     }
 }
 
@@ -566,7 +578,13 @@ mod tests {
     }
 
     fn geometry() -> impl Strategy<Value = (Geometry, u32)> {
-        let tiling = prop::sample::select(vec![Tiling::Linear, Tiling::X, Tiling::Y, Tiling::W]);
+        let tiling = prop::sample::select(vec![
+            Some(Tiling::Linear),
+            Some(Tiling::X),
+            Some(Tiling::Y),
+            Some(Tiling::W),
+            None,
+        ]);
         let size = (1_u32..40, 1_u32..40, 1_u32..4);
         (tiling, size, 0_u32..5, 0_u8..5, any::<bool>(), 1_u32..6).prop_map(
             |(tiling, (width, height, depth), log2_bytes, log2, interleaved, levels)| {
@@ -575,7 +593,10 @@ mod tests {
                 } else {
                     Samples::Layers { log2 }
                 };
-                let bytes = if tiling == Tiling::W { 1 } else { 1 << log2_bytes };
+                let bytes = if tiling == Some(Tiling::W) { 1 } else { 1 << log2_bytes };
+                let volume = log2 == 0;
+                let tiling = tiling
+                    .unwrap_or_else(|| Tiling::Standard(Standard::new(bytes, volume, interleaved)));
                 let mut geometry = Geometry {
                     base: 0x10000,
                     pitch: 0,
@@ -585,12 +606,18 @@ mod tests {
                     halign: 4,
                     valign: 4,
                     qpitch: 0,
-                    shape: if log2 == 0 { Shape::Volume } else { Shape::Plane },
+                    shape: if volume { Shape::Volume } else { Shape::Plane },
                     width,
                     height,
                     depth,
                     samples,
                     offset: (0, 0),
+                    // Only what fits into a quarter of a tile is in a tail.
+                    tail: if width < 5 && height < 5 && depth < 4 && volume {
+                        0
+                    } else {
+                        MAX_LEVELS
+                    },
                 };
                 let levels = if log2 == 0 { levels } else { 1 };
                 // As a driver would: a pitch for the widest level, and room for the lowest.
@@ -603,7 +630,7 @@ mod tests {
                 let (right, bottom) = ends.fold((0, 0), |(x, y), end| (x.max(end.0), y.max(end.1)));
                 geometry.pitch = match tiling {
                     Tiling::W => right.next_multiple_of(64) * 2,
-                    tiling => (right * bytes).next_multiple_of(1 << tiling.log2_size().0),
+                    tiling => (right * bytes).next_multiple_of(tiling.width()),
                 };
                 geometry.qpitch = bottom.next_multiple_of(4);
                 (geometry, levels)
@@ -633,17 +660,6 @@ mod tests {
                         }
                     }
                 }
-            }
-        }
-
-        #[test]
-        fn tilings_have_inverses(tiles in 1_u32..9, x in any::<u32>(), y in 0_u32..1 << 20) {
-            for tiling in [Tiling::Linear, Tiling::X, Tiling::Y, Tiling::W] {
-                let width = match tiling { Tiling::Linear => 1, other => 1 << other.log2_size().0 };
-                let pitch = tiles * if tiling == Tiling::W { 128 } else { width };
-                let x = x % (tiles * width);
-                let offset = tiling.row(y, pitch) + tiling.column(x);
-                prop_assert_eq!(tiling.position(offset, pitch), (u64::from(x), u64::from(y)));
             }
         }
     }

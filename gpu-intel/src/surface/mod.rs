@@ -24,6 +24,7 @@ mod compressed;
 mod format;
 mod layout;
 mod sampler;
+mod standard;
 mod state;
 #[cfg(test)]
 pub(crate) mod test_memory;
@@ -38,6 +39,7 @@ pub use self::layout::{
 pub use self::sampler::{
     Colors, Detail, LANES, Lanes, Load, Operation, Request, Sample, Texture, lanes,
 };
+pub use self::standard::Standard;
 pub use self::state::{
     Auxiliary, Compare, Filter, MipFilter, Reduction, SAMPLER_DWORDS, SURFACE_DWORDS, Sampler,
     Select, StateError, Surface, SurfaceKind, Wrap,

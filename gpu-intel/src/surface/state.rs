@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::auxiliary::Marks;
 use super::format::{Format, Packing};
 use super::layout::{Geometry, Layout, MAX_LOG2_SAMPLES, Samples, Shape, Tiling};
+use super::standard::Standard;
 use super::texel::LARGEST_ELEMENT;
 use crate::command::streamer::Fault;
 
@@ -195,26 +196,32 @@ impl Surface {
         let log2 = log2_samples as u8;
         let samples =
             if flag(d4, 6) { Samples::Interleaved { log2 } } else { Samples::Layers { log2 } };
-        let tiling = match field(d0, 13, 12) {
+        let shape = match kind {
+            SurfaceKind::Line => Shape::Line,
+            SurfaceKind::Volume => Shape::Volume,
+            _ => Shape::Plane,
+        };
+        let standard =
+            |large| Tiling::Standard(Standard::new(format.bytes(), shape == Shape::Volume, large));
+        let tiling = match (field(d0, 13, 12), field(d5, 19, 18)) {
             _ if is_buffer || kind == SurfaceKind::Null => Tiling::Linear,
-            0 => Tiling::Linear,
-            1 => Tiling::W,
-            2 => Tiling::X,
+            (0, _) => Tiling::Linear,
+            (1, _) => Tiling::W,
+            (2, _) => Tiling::X,
+            (_, 1) => standard(false),
+            (_, 2) => standard(true),
             _ => Tiling::Y,
         };
         let pitch = field(d3, 17, 0) + 1;
-        let whole = match tiling {
-            Tiling::Linear => 1,
-            Tiling::X => 512,
-            Tiling::W | Tiling::Y => 128,
-        };
-        if !pitch.is_multiple_of(whole) {
+        if !pitch.is_multiple_of(tiling.width()) {
             return Err(StateError::Pitch { pitch, tiling });
         }
         let fits = match tiling {
             Tiling::Linear => true,
             Tiling::W => format.bytes() == 1,
-            Tiling::X | Tiling::Y => format.bytes().is_power_of_two() && format.bytes() <= 16,
+            Tiling::X | Tiling::Y | Tiling::Standard(_) => {
+                format.bytes().is_power_of_two() && format.bytes() <= 16
+            }
         };
         if !fits {
             return Err(StateError::Tiling { format: format.name, tiling });
@@ -239,11 +246,6 @@ impl Surface {
             3 => 16,
             _ => 4,
         };
-        let shape = match kind {
-            SurfaceKind::Line => Shape::Line,
-            SurfaceKind::Volume => Shape::Volume,
-            _ => Shape::Plane,
-        };
         let base = u64::from(d8) | u64::from(d9) << 32;
         let layout = Layout::new(Geometry {
             base,
@@ -260,6 +262,7 @@ impl Surface {
             depth,
             samples,
             offset: (4 * field(d5, 31, 25), 4 * field(d5, 23, 21)),
+            tail: field(d5, 11, 8),
         });
         let auxiliary = match field(d6, 2, 0) {
             1 => Auxiliary::Mcs,

@@ -1,18 +1,13 @@
-//! Chooses the programs of `tests/piglit-200.txt`: runs every third of piglit's on llvmpipe, and takes 200
-//! of those that pass.
+//! Draws the programs of `tests/piglit.txt`: those of piglit that pass on llvmpipe, in an order that knows nothing of them.
 
 use std::fs;
 use std::process::ExitCode;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use vgate_tests::Root;
-use vgate_tests::piglit::{self, Verdict};
-
-const WANTED: usize = 200;
-
-/// Of so many neighbours, which often ask nearly the same, one is tried.
-const STRIDE: usize = 3;
+use vgate_tests::conformance::Verdict;
+use vgate_tests::piglit::{self, LISTED};
 
 fn main() -> ExitCode {
     match run() {
@@ -26,51 +21,58 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let root = Root::mesa(piglit::RELEASE)?;
-    let all = piglit::all(&root)?;
-    let tried: Vec<_> = all.iter().step_by(STRIDE).cloned().collect();
-    let passed = passing(&root, &tried)?;
-    println!("{} of {} pass", passed.len(), tried.len());
-    // Once more, for those that only pass at times.
-    let steady = passing(&root, &passed)?;
-    println!("{} of them again", steady.len());
-    ensure!(steady.len() >= WANTED, "that is less than {WANTED}");
-
+    let mut all = piglit::all(&root)?;
+    // Sorted by name before, and this sort keeps that order among equals.
+    all.sort_by_key(|name| crc32fast::hash(name.as_bytes()));
+    let style = ProgressStyle::with_template("{pos}/{len} {msg} {eta}")?;
+    let progress = ProgressBar::new(LISTED as u64).with_style(style);
+    let mut drawn = Vec::new();
+    let mut tried = 0;
+    for name in &all {
+        if drawn.len() == LISTED {
+            break;
+        }
+        progress.set_message(name.clone());
+        tried += 1;
+        // Twice, for those that only pass at times.
+        if passes(&root, name)? && passes(&root, name)? {
+            drawn.push(name.clone());
+            progress.inc(1);
+        }
+    }
+    ensure!(drawn.len() == LISTED, "of {} no more than {} pass", all.len(), drawn.len());
+    drawn.sort();
     let mut text = format!(
-        "# {WANTED} of piglit's programs, written by `cargo run --package vgate-tests --bin piglit`. The rule: of the {} in the\n\
-         # root of Debian {}, sorted by name, every {STRIDE}rd is run on llvmpipe, with PIGLIT_PLATFORM=surfaceless_egl and the\n\
-         # arguments -auto -fbo, no data files, for at most {} s. Of the {} (of {}) that pass twice, {WANTED} evenly spread.\n\
-         # Made with {}.\n",
+        "# {LISTED} of piglit's programs, written by `cargo run --package vgate-tests --bin piglit`. The rule: the {} in the\n\
+         # root of Debian {}, ordered by the CRC-32 of their names, are run with the arguments -auto -fbo, no data files,\n\
+         # PIGLIT_PLATFORM=surfaceless_egl, GALLIUM_DRIVER=llvmpipe, for at most {} s. Those that pass twice are taken, until\n\
+         # there are {LISTED}: {tried} were run. What vgate makes of a program plays no part.\n\
+         # Made with {}, {}.\n",
         all.len(),
         piglit::RELEASE,
         piglit::LIMIT.as_secs(),
-        steady.len(),
-        tried.len(),
         root.folder().file_name().unwrap_or_default().to_string_lossy(),
+        driver(&root)?,
     );
-    for index in 0..WANTED {
-        text += &steady[index * steady.len() / WANTED];
+    for name in &drawn {
+        text += name;
         text.push('\n');
     }
     fs::write(piglit::list_path(), text)?;
     Ok(())
 }
 
-/// Those that pass on llvmpipe.
-fn passing(root: &Root, names: &[String]) -> Result<Vec<String>> {
-    let style = ProgressStyle::with_template("{pos}/{len} {msg} {eta}")?;
-    let progress = ProgressBar::new(names.len() as u64).with_style(style);
-    let mut passed = Vec::new();
-    for name in names {
-        progress.set_message(name.clone());
-        let program = piglit::program(root, name).env("LIBGL_ALWAYS_SOFTWARE", "1");
-        let verdict = piglit::verdict(&program.run("piglit", piglit::LIMIT)?);
-        if verdict == Verdict::Pass {
-            passed.push(name.clone());
-        }
-        if matches!(verdict, Verdict::Crash | Verdict::Hang) {
-            progress.suspend(|| println!("{name}: {verdict:?}"));
-        }
-        progress.inc(1);
-    }
-    Ok(passed)
+/// What llvmpipe calls itself, with its version.
+fn driver(root: &Root) -> Result<String> {
+    let info = piglit::on_llvmpipe(root.program("eglinfo.x86_64-linux-gnu")).args(["-B"]);
+    let output = info.run("piglit-driver", piglit::LIMIT)?.output;
+    let after = |text| output.lines().find_map(|line| line.trim().strip_prefix(text));
+    let renderer = after("OpenGL core profile renderer: ").context("eglinfo names no renderer")?;
+    let version = after("OpenGL core profile version: ").context("eglinfo names no version")?;
+    Ok(format!("{renderer}, {version}"))
+}
+
+fn passes(root: &Root, name: &str) -> Result<bool> {
+    let run = piglit::on_llvmpipe(piglit::program(root, name)).run("piglit", piglit::LIMIT)?;
+    Ok(piglit::verdict(&run) == Verdict::Pass)
 }

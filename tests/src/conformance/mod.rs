@@ -10,6 +10,7 @@
 //! Each subtest is a process of its own. A guest runs one after the other; after what ended badly the rest goes on in a
 //! new one, so that one failure makes no other.
 
+mod list;
 mod outcome;
 mod report;
 mod results;
@@ -17,6 +18,7 @@ mod runner;
 pub mod shim;
 mod suite;
 
+pub use list::{List, Place};
 pub use outcome::{Outcome, Verdict};
 pub use report::report;
 pub use results::{Results, Tally};

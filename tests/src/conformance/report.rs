@@ -1,12 +1,14 @@
 //! The results as docs/conformance.md shows them.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::{Outcome, Results, SUITE, Tally, Verdict, shim};
+use super::{List, Outcome, Results, SUITE, Tally, Verdict, shim};
 
-/// A page of Markdown for the results of one or more modes, and of those on the shim.
-pub fn report(all: &[Results], on_shim: &shim::List) -> String {
+/// A page of Markdown for the results of one or more modes, and of those on the shim: IGT's and piglit's.
+pub fn report(all: &[Results], on_shim: &List, piglit: &List) -> String {
     let mut page = format!("{HEAD}\n{REMARKS}");
+    piglit_section(&mut page, piglit);
     shim_section(&mut page, on_shim);
     for results in all {
         section(&mut page, results);
@@ -40,6 +42,36 @@ reason. After each one that neither passed nor skipped the rest goes on in a new
 /// What a person found out about the failures.
 const REMARKS: &str = include_str!("../../conformance/remarks.md");
 
+const PIGLIT_HEAD: &str = "
+## Pixels: piglit on the shim
+
+Programs of piglit, each of which draws and looks at what came of it, over Mesa's unmodified iris and `vgate shim`; the software
+model runs the shaders and draws. [tests/piglit.txt](../tests/piglit.txt) lists them: drawn from all that pass on llvmpipe, by a
+rule that its head states and that doesn't look at what vgate can do. The verdict of each is in
+[tests/conformance/piglit.txt](../tests/conformance/piglit.txt), written by `make conformance ARGS=--piglit`.
+";
+
+fn piglit_section(page: &mut String, list: &List) {
+    page.push_str(PIGLIT_HEAD);
+    let count = list.iter().count();
+    let passed = list.iter().filter(|(_, outcome)| outcome.verdict == Verdict::Pass).count();
+    let _ = write!(
+        page,
+        "\n**{passed} of {count}** pass. The others, by what is known of them:\n\n| why | programs | such as |\n|---|--:|---|\n"
+    );
+    let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, outcome) in list.iter().filter(|(_, outcome)| outcome.verdict != Verdict::Pass) {
+        let why = outcome.reason.split(": ").next().unwrap_or_default();
+        groups.entry(why).or_default().push(name);
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|(_, names)| std::cmp::Reverse(names.len()));
+    for (why, names) in groups {
+        let some = names.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+        let _ = writeln!(page, "| {why} | {} | {some} |", names.len());
+    }
+}
+
 const SHIM_HEAD: &str = "
 ## On the shim
 
@@ -51,7 +83,7 @@ executes what they submit. Each subtest and the reason of each that isn't a pass
 |---|--:|--:|--:|--:|--:|--:|
 ";
 
-fn shim_section(page: &mut String, list: &shim::List) {
+fn shim_section(page: &mut String, list: &List) {
     page.push_str(SHIM_HEAD);
     for program in shim::PROGRAMS {
         row(page, program, list.tally_of(program));
@@ -123,8 +155,9 @@ fn remarks(outcome: &Outcome) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Mode, Outcome, Results, Verdict};
+    use super::super::{List, Mode, Outcome, Results, Verdict};
     use super::{report, shim};
+    use crate::piglit;
 
     #[test]
     fn a_reason_stays_in_its_cell() {
@@ -132,7 +165,7 @@ mod tests {
         let reason = "a | b\nc".to_owned();
         let outcome = Outcome { verdict: Verdict::Fail, reason, seconds: 1.25, kernel: vec![] };
         results.set("gem_busy", "busy", outcome);
-        let page = report(&[results], &shim::List::default());
+        let page = report(&[results], &List::empty(shim::LIST), &List::empty(piglit::LIST));
         assert!(page.contains("\n| busy | fail | 1.2 | a \\| b c |\n"), "{page}");
         assert!(page.contains("| [gem_busy](#gem_busy) | 1 | 1 | 0 | 0.0 % | 0 | 0 |"), "{page}");
     }

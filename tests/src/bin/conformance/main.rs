@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use vgate_tests::conformance::{
-    Mode, Outcome, Results, Runner, SUITE, Test, Verdict, matches, report, shim,
+    List, Mode, Outcome, Results, Runner, SUITE, Test, Verdict, matches, report, shim,
 };
-use vgate_tests::{igt_version, repository};
+use vgate_tests::{igt_version, piglit, repository};
 
 /// Why a subtest has no result when the time was over before its turn.
 const NOT_YET: &str = "not yet: no time was left";
@@ -45,6 +45,9 @@ struct Arguments {
     /// Run the list of those on the shim, with no guest: whole, or as the patterns say
     #[arg(long, conflicts_with_all = ["mode", "limit", "stop_after", "again", "failed", "json", "results"])]
     shim: bool,
+    /// Run the programs of tests/piglit.txt on the shim, with no guest: those without a result, or as the options say
+    #[arg(long, conflicts_with_all = ["mode", "limit", "stop_after", "json", "results", "shim"])]
+    piglit: bool,
     /// Run nothing; write docs/conformance.md from the results
     #[arg(long)]
     only_report: bool,
@@ -65,6 +68,10 @@ fn run(arguments: &Arguments) -> Result<()> {
         on_shim(&arguments.patterns)?;
         return write_report();
     }
+    if arguments.piglit {
+        on_piglit(arguments)?;
+        return write_report();
+    }
     let path = arguments.results.clone().unwrap_or_else(|| arguments.mode.committed());
     if !arguments.only_report {
         let results =
@@ -80,7 +87,7 @@ fn run(arguments: &Arguments) -> Result<()> {
 
 /// Runs subtests on the shim, and keeps what came of each.
 fn on_shim(patterns: &[String]) -> Result<()> {
-    let mut list = shim::List::load()?;
+    let mut list = List::load(shim::LIST)?;
     let wanted = |name: &String| {
         let means =
             |pattern: &String| matches(pattern, name) || matches(&format!("{pattern}@*"), name);
@@ -96,12 +103,42 @@ fn on_shim(patterns: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// Runs programs of piglit on the shim, and keeps what came of each.
+fn on_piglit(arguments: &Arguments) -> Result<()> {
+    let mut list = List::load(piglit::LIST)?;
+    let listed = piglit::listed()?;
+    list.retain(&listed);
+    let asked = |name: &str| {
+        let mut patterns = arguments.patterns.iter();
+        arguments.patterns.is_empty() || patterns.any(|pattern| matches(pattern, name))
+    };
+    let wanted = |name: &&String| {
+        asked(name)
+            && match list.get(name) {
+                None => true,
+                Some(_) if arguments.again => true,
+                Some(known) => arguments.failed && known.verdict != Verdict::Pass,
+            }
+    };
+    let names: Vec<_> = listed.iter().filter(wanted).cloned().collect();
+    let mut done = 0;
+    piglit::run_all_on_vgate(&names, |name, outcome| {
+        done += 1;
+        let Outcome { verdict, seconds, reason, .. } = &outcome;
+        println!("{done}/{} {name}: {verdict} in {seconds:.1} s {reason}", names.len());
+        list.set(name, outcome);
+        list.save()
+    })?;
+    eprintln!("conformance: {:?}", list.tally());
+    Ok(())
+}
+
 /// Writes the page from all modes' committed results.
 fn write_report() -> Result<()> {
     let all = Mode::ALL.iter().map(|mode| mode.committed()).filter(|path| path.exists());
     let all = all.map(|path| Results::load(&path)).collect::<Result<Vec<_>>>()?;
     let page = repository().join("docs/conformance.md");
-    std::fs::write(&page, report(&all, &shim::List::load()?))
+    std::fs::write(&page, report(&all, &List::load(shim::LIST)?, &List::load(piglit::LIST)?))
         .with_context(|| page.display().to_string())?;
     eprintln!("conformance: wrote {}", page.display());
     Ok(())

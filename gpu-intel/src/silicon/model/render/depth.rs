@@ -110,9 +110,9 @@ impl DepthStencil {
         self
     }
 
-    /// Whether anything is tested or written.
-    pub(super) fn is_on(&self) -> bool {
-        self.depth_test || self.depth_write || self.stencil_test
+    /// Whether depth is tested or written. If it isn't, its buffer may be nowhere: it only says how large stencil's is.
+    pub(super) fn uses_depth(&self) -> bool {
+        self.depth_test || self.depth_write
     }
 
     /// Tests one sample, and writes what it leaves. A buffer that is not there passes.

@@ -8,7 +8,8 @@
 
 use super::blend::{BLEND_STATE_DWORDS, BlendState, Colors, alpha_coverage, compares, logic};
 use super::depth::{DepthFormat, DepthStencil};
-use super::pixel_shader::{PixelShader, Subspan};
+use super::interpolator;
+use super::pixel_shader::{Lanes, PixelShader, Subspan};
 use super::raster::{Quad, Samples, sample_positions};
 use super::setup::{Area, Shape};
 use super::state::{self, Base, State, Words};
@@ -90,7 +91,7 @@ impl Output {
         let limits = u64::from(state.command(state::VIEWPORT_STATE_POINTERS_CC).dword(1) & !31);
         let mut depth_limits = Vec::new();
         let depth_stencil = DepthStencil::new(state);
-        let depth = Target::depth(state).filter(|_| depth_stencil.is_on());
+        let depth = Target::depth(state).filter(|_| depth_stencil.uses_depth());
         if depth.is_some() {
             for i in 0..u64::from(viewports) {
                 let at = dynamic.wrapping_add(limits).wrapping_add(8 * i);
@@ -612,13 +613,18 @@ impl StageFunctions for Merger<'_> {
     fn send(
         &mut self,
         message: &Message<'_>,
-        _response: &mut [Grf],
+        response: &mut [Grf],
         memory: &mut Memory,
     ) -> Result<(), Fault> {
         const WRITE: u32 = 12;
         let kind = message.descriptor >> 14 & 15;
         match message.function {
             SharedFunction::RenderTarget if kind == WRITE => self.write(message, memory),
+            SharedFunction::PixelInterpolator => {
+                let Some(shape) = self.shape else { return Ok(()) };
+                let (subspans, positions) = (self.subspans.as_slice(), self.output.positions);
+                interpolator::answer(&Lanes { shape, subspans, positions }, message, response)
+            }
             function => Err(Fault::new(
                 "render/message",
                 format!("the model does not answer message {kind} of {function:?}"),

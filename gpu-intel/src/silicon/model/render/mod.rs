@@ -26,6 +26,7 @@ mod compute;
 mod depth;
 mod draw;
 mod geometry;
+mod interpolator;
 mod kernel;
 mod merger;
 pub mod message;

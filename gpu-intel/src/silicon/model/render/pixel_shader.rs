@@ -22,11 +22,14 @@ enum Offsets {
 
 /// A point of a pixel that something is interpolated at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum At {
+pub(super) enum At {
     Pixel,
     Centroid,
     Sample,
 }
+
+/// A pixel's centre, in sixteenths.
+const CENTRE: (u8, u8) = (8, 8);
 
 /// How pixels are shaded in one draw.
 #[derive(Debug)]
@@ -252,11 +255,12 @@ impl PixelShader {
     }
 }
 
-/// The lanes of half a thread.
-struct Lanes<'a> {
-    shape: &'a Shape,
-    subspans: &'a [Subspan],
-    positions: &'static [(u8, u8)],
+/// The lanes of a thread, or of half of one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lanes<'a> {
+    pub(super) shape: &'a Shape,
+    pub(super) subspans: &'a [Subspan],
+    pub(super) positions: &'static [(u8, u8)],
 }
 
 impl Lanes<'_> {
@@ -269,9 +273,14 @@ impl Lanes<'_> {
         self.subspans.get(lane / 4).map_or(0, |s| s.quad.covered[lane % 4])
     }
 
+    /// Where a sample lies in each pixel, in sixteenths.
+    pub(super) fn sample_point(&self, index: usize) -> (i32, i32) {
+        let (x, y) = self.positions.get(index).copied().unwrap_or(CENTRE);
+        (x.into(), y.into())
+    }
+
     /// A point of a lane's pixel, in sixteenths.
-    fn point(&self, lane: usize, at: At) -> (u8, u8) {
-        const CENTRE: (u8, u8) = (8, 8);
+    pub(super) fn point(&self, lane: usize, at: At) -> (u8, u8) {
         let sample = |index: usize| self.positions.get(index).copied().unwrap_or(CENTRE);
         match at {
             At::Pixel => CENTRE,
@@ -288,34 +297,51 @@ impl Lanes<'_> {
         }
     }
 
-    /// A lane's point from the shape's origin.
-    fn place(&self, lane: usize, at: At) -> (f32, f32) {
+    /// A point of a lane's pixel from the shape's origin.
+    fn place(&self, lane: usize, (x, y): (f32, f32)) -> (f32, f32) {
         let quad = self.subspan(lane).quad;
-        let (x, y) = self.point(lane, at);
         let pixel = lane % 4;
-        let x = (quad.x + (pixel & 1) as i32) as f32 + f32::from(x) / 16.0;
-        let y = (quad.y + (pixel >> 1) as i32) as f32 + f32::from(y) / 16.0;
+        let x = (quad.x + (pixel & 1) as i32) as f32 + x;
+        let y = (quad.y + (pixel >> 1) as i32) as f32 + y;
         (x - self.shape.origin[0], y - self.shape.origin[1])
+    }
+
+    fn place_at(&self, lane: usize, at: At) -> (f32, f32) {
+        let (x, y) = self.point(lane, at);
+        self.place(lane, (f32::from(x) / 16.0, f32::from(y) / 16.0))
+    }
+
+    /// b1 and b2 at a point of a lane's pixel.
+    pub(super) fn barycentric_at(
+        &self,
+        lane: usize,
+        point: (f32, f32),
+        perspective: bool,
+    ) -> [f32; 2] {
+        let (x, y) = self.place(lane, point);
+        let [w0, w1, w2] = self.shape.inverse_w;
+        let [p1, p2] = self.shape.b.map(|plane| plane.value(x, y));
+        if !perspective {
+            return [p1, p2];
+        }
+        let w = 1.0 / (w0 + p1 * (w1 - w0) + p2 * (w2 - w0));
+        [p1 * w1 * w, p2 * w2 * w]
     }
 
     fn barycentric(&self, eight: usize, at: At, perspective: bool) -> ([f32; 8], [f32; 8]) {
         let (mut b1, mut b2) = ([0.0; 8], [0.0; 8]);
-        let [w0, w1, w2] = self.shape.inverse_w;
         for (i, (b1, b2)) in b1.iter_mut().zip(&mut b2).enumerate() {
-            let (x, y) = self.place(8 * eight + i, at);
-            let [p1, p2] = self.shape.b.map(|plane| plane.value(x, y));
-            (*b1, *b2) = (p1, p2);
-            if perspective {
-                let w = 1.0 / (w0 + p1 * (w1 - w0) + p2 * (w2 - w0));
-                (*b1, *b2) = (p1 * w1 * w, p2 * w2 * w);
-            }
+            let lane = 8 * eight + i;
+            let (x, y) = self.point(lane, at);
+            let point = (f32::from(x) / 16.0, f32::from(y) / 16.0);
+            [*b1, *b2] = self.barycentric_at(lane, point, perspective);
         }
         (b1, b2)
     }
 
     fn depth(&self, eight: usize, at: At) -> [f32; 8] {
         std::array::from_fn(|i| {
-            let (x, y) = self.place(8 * eight + i, at);
+            let (x, y) = self.place_at(8 * eight + i, at);
             self.shape.z.value(x, y)
         })
     }
@@ -323,7 +349,7 @@ impl Lanes<'_> {
     fn w(&self, eight: usize, at: At) -> [f32; 8] {
         let [w0, w1, w2] = self.shape.inverse_w;
         std::array::from_fn(|i| {
-            let (x, y) = self.place(8 * eight + i, at);
+            let (x, y) = self.place_at(8 * eight + i, at);
             let [b1, b2] = self.shape.b.map(|plane| plane.value(x, y));
             1.0 / (w0 + b1 * (w1 - w0) + b2 * (w2 - w0))
         })
