@@ -24,6 +24,7 @@ build: ## build vgate, and the libraries of its shim
 	$(CARGO) build --release --package guest-shim-i915 --package guest-shim-c --lib
 
 demo: setup build ## two guests on one GPU, DEMO_SECONDS=20
+	@scripts/setup mesa-13
 	DEMO_SECONDS=$(DEMO_SECONDS) $(CARGO) run --quiet --release --package vgate-tests --bin demo
 
 test: setup format lint unit system fuzz-brief docs deny ## all checks and tests but the long ones

@@ -18,6 +18,9 @@ const DRIVER: &str = "i915";
 /// A driver of no device, whose buffers IGT shares with i915's.
 const VIRTUAL_MEMORY: &str = "vgem";
 
+/// What mounts a folder that QEMU shares.
+const SHARES: [&str; 2] = ["9pnet_virtio", "9p"];
+
 /// How and where cargo builds the guest's programs.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const PROFILE: &str = "guest";
@@ -66,22 +69,37 @@ impl Image {
     ///
     /// # Errors
     /// If they aren't there (the error says how to get them).
-    pub fn with_igt(mut self) -> Result<Self> {
+    pub fn with_igt(self) -> Result<Self> {
         let mut archive = Archive::default();
         archive.tree("", &igt_folder()?)?;
         archive.link("lib64", "usr/lib64");
         archive.link("bin/sh", "/usr/bin/dash");
-        // In the place of the list that the first archive has: the kernel unpacks one after the other.
-        let modules = self.vmlinuz.with_file_name("modules");
-        add_modules(&mut archive, &modules, &[DRIVER, VIRTUAL_MEMORY])?;
-        let archive = archive.finish();
+        add_modules(&mut archive, &self.modules(), &[DRIVER, VIRTUAL_MEMORY])?;
+        self.with("igt", &archive.finish())
+    }
 
+    /// Adds what mounts folders that the host shares ([`Qemu::share`](crate::Qemu::share)).
+    ///
+    /// # Errors
+    /// If the kernel lacks a module.
+    pub fn with_shares(self) -> Result<Self> {
+        let mut archive = Archive::default();
+        add_modules(&mut archive, &self.modules(), &[&[DRIVER][..], &SHARES].concat())?;
+        self.with("shares", &archive.finish())
+    }
+
+    fn modules(&self) -> PathBuf {
+        self.vmlinuz.with_file_name("modules")
+    }
+
+    /// Adds another archive. The kernel unpacks one after the other: a list of modules takes the place of the first.
+    fn with(mut self, name: &str, archive: &[u8]) -> Result<Self> {
         let mut hasher = DefaultHasher::new();
         archive.hash(&mut hasher);
-        let whole = self.initramfs.with_extension(format!("igt-{:016x}.cpio", hasher.finish()));
+        let whole = self.initramfs.with_extension(format!("{name}-{:016x}.cpio", hasher.finish()));
         if !whole.exists() {
             let mut bytes = fs::read(&self.initramfs)?;
-            bytes.extend_from_slice(&archive);
+            bytes.extend_from_slice(archive);
             let part = whole.with_extension("part");
             fs::write(&part, bytes)?;
             fs::rename(part, &whole)?;

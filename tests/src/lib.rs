@@ -40,6 +40,7 @@ mod qmp;
 mod recorder;
 mod root;
 mod screen;
+mod snapshot;
 mod vgate;
 
 pub use guest::Guest;
@@ -52,6 +53,7 @@ pub use qmp::Qmp;
 pub use recorder::Recorder;
 pub use root::{Program, Root, Run, SHARED};
 pub use screen::{fingerprint, shows_what_was_printed};
+pub use snapshot::{keep, similarity, snapshot};
 pub use vgate::{Vgate, executable, library, nothing_was_refused};
 
 use std::path::{Path, PathBuf};

@@ -16,8 +16,9 @@ pub const RELEASE: &str = "forky";
 /// How many programs the list has.
 pub const LISTED: usize = 400;
 
-/// How long one program may take where a compiler draws for it, and where the software GPU does.
+/// How long one program may take where a compiler draws for it.
 pub const LIMIT: Duration = Duration::from_secs(20);
+/// How long where the software GPU does.
 pub const LIMIT_ON_VGATE: Duration = Duration::from_secs(120);
 
 /// What came of each listed program on the software GPU.
@@ -109,7 +110,7 @@ pub fn run_all_on_vgate(
 ) -> Result<()> {
     let root = Root::mesa(RELEASE)?;
     // Built once, before all.
-    program(&root, "").on_vgate()?;
+    let _ = program(&root, "").on_vgate()?;
     let (next, each) = (AtomicUsize::new(0), Mutex::new(each));
     let work = |worker: usize| -> Result<()> {
         while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {

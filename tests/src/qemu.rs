@@ -1,13 +1,14 @@
 //! How a guest is started: QEMU's command line, with what `vgate qemu-args` says of the GPU.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
 use crate::process::Process;
+use crate::root::programs;
 use crate::vgate::Attachment;
-use crate::{Guest, Image, Vgate, guest_folder};
+use crate::{Guest, Image, Root, Vgate, guest_folder};
 
 /// The kernel's command line, before what the test adds.
 ///
@@ -15,6 +16,9 @@ use crate::{Guest, Image, Vgate, guest_folder};
 /// an emulated processor down and doesn't matter to the GPU is off.
 const KERNEL_ARGUMENTS: &str =
     "console=ttyS0 loglevel=3 panic=-1 mitigations=off nokaslr tsc=reliable";
+
+/// Where on the PCI bus shared folders begin: far from the GPU, whose place is fixed.
+const FIRST_SHARE: u8 = 0x10;
 
 /// Which machine to start, with which guest.
 #[derive(Clone, Debug)]
@@ -27,6 +31,8 @@ pub struct Qemu {
     steps: String,
     kernel_arguments: Vec<String>,
     arguments: Vec<OsString>,
+    /// Tags, and what they stand for.
+    shares: Vec<(String, PathBuf)>,
     reboots: bool,
 }
 
@@ -41,6 +47,7 @@ impl Qemu {
             steps: String::new(),
             kernel_arguments: Vec::new(),
             arguments: Vec::new(),
+            shares: Vec::new(),
             reboots: false,
         }
     }
@@ -79,6 +86,21 @@ impl Qemu {
     pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
         self
+    }
+
+    /// Shares a folder of the host's, which the guest can mount as `tag` and not change. The image has to know how
+    /// ([`Image::with_shares`]).
+    pub fn share(mut self, tag: &str, folder: &Path) -> Self {
+        self.shares.push((tag.to_owned(), folder.to_owned()));
+        self
+    }
+
+    /// Shares a root of Debian's and our own programs, for the guest's step `root`.
+    ///
+    /// # Errors
+    /// If our programs do not build.
+    pub fn root(self, root: &Root) -> Result<Self> {
+        Ok(self.share("root", root.folder()).share("programs", programs()?))
     }
 
     /// Lets the guest restart (otherwise a restart ends QEMU). It then begins again with its first step.
@@ -122,6 +144,12 @@ impl Qemu {
         line.extend(["-kernel".into(), self.image.vmlinuz.clone().into_os_string()]);
         line.extend(["-initrd".into(), self.image.initramfs.clone().into_os_string()]);
         line.extend(["-append".into(), self.kernel_line().into()]);
+        for ((tag, folder), slot) in self.shares.iter().zip(FIRST_SHARE..) {
+            let mut share = format!("local,id={tag},security_model=none,readonly=on,path=").into();
+            OsString::push(&mut share, folder);
+            let device = format!("virtio-9p-pci,fsdev={tag},mount_tag={tag},addr={slot:#x}");
+            line.extend(["-fsdev".into(), share, "-device".into(), device.into()]);
+        }
         line.extend(self.arguments.iter().cloned());
         Ok(line)
     }

@@ -33,7 +33,7 @@ const LIBRARY: &str = "libvgate_i915.so";
 /// as on any machine: IGT takes it for mounted if what is above it is on another file system.
 const SHIM: &str = r#"--tmpfs /sys --dir /sys/kernel/debug
     --bind "${VGATE_SHIM_SOCKET%/*}" /run/shim --bind "$VGATE_SHIM_ROOT" /run/shim-root
-    --ro-bind "$LIBRARY" /run/libvgate_i915.so --setenv LD_PRELOAD /run/libvgate_i915.so
+    --ro-bind "$LIBRARY" /run/libvgate_i915.so --setenv LD_PRELOAD "/run/libvgate_i915.so:$PRELOAD"
     --setenv VGATE_SHIM_SOCKET "/run/shim/${VGATE_SHIM_SOCKET##*/}" --setenv VGATE_SHIM_ROOT /run/shim-root"#;
 
 /// A tree of a Debian release's files, in which its programs run.
@@ -72,6 +72,7 @@ impl Root {
             arguments: Vec::new(),
             variables: Vec::new(),
             binds: Vec::new(),
+            preload: String::new(),
             shim: None,
         }
     }
@@ -106,6 +107,8 @@ pub struct Program {
     arguments: Vec<OsString>,
     variables: Vec<[OsString; 3]>,
     binds: Vec<[OsString; 3]>,
+    /// Libraries that it finds its functions in first, colons between, behind the shim's.
+    preload: String,
     /// `vgate` and the library, if it runs on them.
     shim: Option<Shim>,
 }
@@ -147,11 +150,26 @@ impl Program {
         self
     }
 
+    /// Has it end with one of its frames, the first being 1, which it leaves as [`SHARED`]`/snapshot.ppm` (`tests/snapshot`
+    /// has how).
+    ///
+    /// # Errors
+    /// If the library that does it does not build.
+    pub fn until_frame(mut self, frame: u32) -> Result<Self> {
+        self.preload = format!("{PROGRAMS}/libsnapshot.so");
+        self.binds.push(["--ro-bind".into(), programs()?.into(), PROGRAMS.into()]);
+        let file = format!("{SHARED}/snapshot.ppm");
+        Ok(self.env("SNAPSHOT_FRAME", frame.to_string()).env("SNAPSHOT_FILE", file))
+    }
+
     /// What starts it in its root. It ends with the thread that spawned it, and whatever it started does.
     pub fn command(&self) -> Command {
         let mut command = Command::new("bwrap");
         self.confine(&mut command);
         let Some(shim) = &self.shim else {
+            if !self.preload.is_empty() {
+                command.args(["--setenv", "LD_PRELOAD", &self.preload]);
+            }
             command.arg("--").arg(&self.program).args(&self.arguments);
             return command;
         };
@@ -167,7 +185,12 @@ impl Program {
         let shim_words = SHIM.replace('\n', " ");
         let script = format!("unset LD_PRELOAD; exec bwrap {confined} {shim_words} -- {program}");
         let mut under = Command::new(&shim.vgate);
-        under.arg("shim").arg("--library").arg(&shim.library).env("LIBRARY", &shim.library);
+        under
+            .arg("shim")
+            .arg("--library")
+            .arg(&shim.library)
+            .env("LIBRARY", &shim.library)
+            .env("PRELOAD", &self.preload);
         if let Some(daemon) = &shim.daemon {
             under.arg("--daemon").arg(daemon);
         }
@@ -262,12 +285,13 @@ impl Run {
 }
 
 /// The folder of our own programs, built once a run: cargo does nothing if they are current.
-fn programs() -> Result<&'static Path> {
+pub(crate) fn programs() -> Result<&'static Path> {
     static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
     if let Some(folder) = PROGRAMS.get() {
         return Ok(folder);
     }
     let target = guest_folder().join("build");
-    cargo_build(&["--package", "gl-client", "--profile", "guest"], &target)?;
+    let packages = ["--package", "gl-client", "--package", "snapshot"];
+    cargo_build(&[&packages[..], &["--profile", "guest"]].concat(), &target)?;
     Ok(PROGRAMS.get_or_init(|| target.join("guest")))
 }

@@ -31,7 +31,7 @@ pub const MAX_LEVELS: u32 = 15;
 /// log2 of the most samples.
 pub const MAX_LOG2_SAMPLES: u8 = 4;
 
-/// Bytes of a tile, whatever its tiling.
+/// Bytes of a tile that is none of the standard ones.
 const TILE_BYTES: u64 = 4096;
 
 /// How the bytes of rows lie in memory.
@@ -416,14 +416,17 @@ fn interleave(at: u32, spread: u32, sample: u32) -> u32 {
 }
 
 impl Plane {
-    /// Whether these elements are all that some tiles of 4 KiB hold.
+    /// Whether these elements are all that some tiles hold. (Standard ones are not looked at.)
     #[must_use]
     pub fn fills_tiles(&self, at: (u32, u32), width: u32, height: u32) -> bool {
-        let (wide, high) = self.tiling.log2_size();
-        let (wide, high) = (1_u32 << wide, 1_u32 << high);
+        let (wide, high) = match self.tiling {
+            Tiling::W => (64, 64),
+            Tiling::X => (512, 8),
+            Tiling::Y => (128, 32),
+            Tiling::Linear | Tiling::Standard(_) => return false,
+        };
         let row = at.1.wrapping_add(self.origin.1);
-        self.tiling != Tiling::Linear
-            && self.spread == (0, 0)
+        self.spread == (0, 0)
             && self.base.is_multiple_of(TILE_BYTES)
             && self.byte(at.0).is_multiple_of(wide)
             && width.wrapping_mul(self.bytes).is_multiple_of(wide)

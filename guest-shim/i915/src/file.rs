@@ -111,6 +111,19 @@ impl DrmFile {
                 args.count = 0;
                 Ok(())
             }),
+            drm::MODE_CREATE_DUMB | drm::MODE_MAP_DUMB | drm::MODE_DESTROY_DUMB
+                if self.node == Node::RENDER =>
+            {
+                Err(Errno::ACCESS)
+            }
+            drm::MODE_CREATE_DUMB => with(call, at, |args| self.create_dumb(args)),
+            drm::MODE_MAP_DUMB => with(call, at, |args: &mut MapDumb| {
+                args.offset = self.state().buffers.by_handle(args.handle)?.at.0;
+                Ok(())
+            }),
+            drm::MODE_DESTROY_DUMB => {
+                with(call, at, |args: &mut DestroyDumb| self.close_buffer(args.handle))
+            }
             drm::GEM_CLOSE => with(call, at, |args: &mut GemClose| self.close_buffer(args.handle)),
             // Not for render nodes.
             drm::GEM_FLINK | drm::GEM_OPEN if self.node == Node::RENDER => Err(Errno::ACCESS),
@@ -235,9 +248,12 @@ fn capability(args: &mut Cap) -> Result<()> {
     const BOTH: u64 = 3;
     args.value = match args.capability {
         drm::CAP_PRIME => BOTH,
-        drm::CAP_TIMESTAMP_MONOTONIC | drm::CAP_SYNCOBJ | drm::CAP_SYNCOBJ_TIMELINE => 1,
+        drm::CAP_DUMB_BUFFER
+        | drm::CAP_TIMESTAMP_MONOTONIC
+        | drm::CAP_SYNCOBJ
+        | drm::CAP_SYNCOBJ_TIMELINE => 1,
         // What a display can do: there is none.
-        0x1..0x15 => 0,
+        0x2..0x15 => 0,
         _ => return Err(Errno::INVAL),
     };
     Ok(())

@@ -13,6 +13,7 @@ use crate::gpu::Result;
 use crate::mappings::Mapping;
 use crate::memory_map::{map, map_over};
 use crate::names;
+use crate::uapi::drm::CreateDumb;
 use crate::uapi::i915::{self, *};
 use crate::user::UserPointer;
 use crate::world::world;
@@ -72,6 +73,19 @@ impl DrmFile {
             _ => Err(Errno::INVAL),
         })?;
         (args.handle, args.size) = self.create_buffer(args.size)?;
+        Ok(())
+    }
+
+    /// A buffer for a picture that a CPU draws.
+    pub(crate) fn create_dumb(&self, args: &mut CreateDumb) -> Result<()> {
+        let pixel = args.bits.div_ceil(8);
+        if args.flags != 0 || args.width == 0 || args.height == 0 || ![1, 2, 4].contains(&pixel) {
+            return Err(Errno::INVAL);
+        }
+        let pitch = args.width.checked_mul(pixel).and_then(|row| row.checked_next_multiple_of(64));
+        args.pitch = pitch.ok_or(Errno::INVAL)?;
+        let bytes = u64::from(args.pitch) * u64::from(args.height);
+        (args.handle, args.bytes) = self.create_buffer(bytes)?;
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! The demo: two stock Linux guests side by side on one software GPU.
 //!
-//! Each boots Debian's own kernel, loads its own i915, prints on its console and draws with the blitter on its own
-//! screen, while `vgate top` shows what each does to the GPU. At the end each screen is left in `target/demo/NAME.png`.
+//! Each boots Debian's own kernel, loads its own i915 and prints on its console. Then one draws with the blitter on its screen,
+//! the other runs kmscube, which Debian's own Mesa draws, while `vgate top` shows what each does to the GPU. At the end each screen
+//! is left in `target/demo/NAME.png`.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
-use vgate_tests::{Guest, Image, Qemu, Vgate, repository};
+use vgate_tests::{Guest, Image, Qemu, Root, Vgate, repository};
 
 /// How long a guest may take from its start to its console's text.
 const BOOT_LIMIT: Duration = Duration::from_secs(120);
@@ -19,13 +20,29 @@ struct Screen {
     name: &'static str,
     mode: &'static str,
     weight: u16,
-    hue: u16,
+    scene: Scene,
+}
+
+/// What a guest draws.
+enum Scene {
+    /// Bars and text, by the blitter.
+    Patterns { hue: u16 },
+    /// A cube that turns, in OpenGL.
+    Cube,
 }
 
 const SCREENS: [Screen; 2] = [
-    Screen { name: "cluster", mode: "1280x480@60", weight: 200, hue: 20 },
-    Screen { name: "infotainment", mode: "1024x768@60", weight: 100, hue: 200 },
+    Screen {
+        name: "cluster",
+        mode: "1280x480@60",
+        weight: 200,
+        scene: Scene::Patterns { hue: 20 },
+    },
+    Screen { name: "infotainment", mode: "1024x768@60", weight: 100, scene: Scene::Cube },
 ];
+
+/// How long guests go on drawing behind the table, so that the last screenshots show it.
+const REST: u64 = 30;
 
 fn main() -> ExitCode {
     match run() {
@@ -44,7 +61,7 @@ fn run() -> Result<()> {
 
     let progress = Progress::new();
     progress.step("building the guests' image");
-    let image = Image::build("6.12")?;
+    let image = Image::build("6.12")?.with_shares()?;
     progress.step("starting vgate");
     let sockets = ["control", "cluster.sock", "infotainment.sock"];
     let mut vgate = Vgate::start("demo", &configuration(), &sockets)?;
@@ -56,8 +73,11 @@ fn run() -> Result<()> {
         let file = pictures.join(format!("{}-console.png", screen.name));
         screenshot(&vgate, screen.name, &file)?;
     }
-    for guest in &mut guests {
-        guest.send("draw")?;
+    for (guest, screen) in guests.iter_mut().zip(&SCREENS) {
+        match screen.scene {
+            Scene::Patterns { .. } => guest.send("draw")?,
+            Scene::Cube => guest.send(&format!("run {} /usr/bin/kmscube", seconds + REST))?,
+        }
     }
     progress.done();
 
@@ -90,13 +110,19 @@ fn configuration() -> String {
 }
 
 fn start(screen: &Screen, vgate: &Vgate, image: &Image, seconds: u64) -> Result<Guest> {
-    // The patterns outlive the table by a little, so that the last screenshots show them.
-    let draw = format!("check:patterns:--hue:{}:--seconds:{}", screen.hue, seconds + 30);
-    Qemu::new(screen.name, image)
+    let guest = Qemu::new(screen.name, image)
         .gpu(vgate, screen.name)
-        .kernel_argument(&format!("vgate.timeout={}", seconds + 90))
-        .steps(&format!("modules,console,wait:draw,{draw},idle"))
-        .start()
+        .kernel_argument(&format!("vgate.timeout={}", seconds + 60 + REST));
+    match screen.scene {
+        Scene::Patterns { hue } => {
+            let draw = format!("check:patterns:--hue:{hue}:--seconds:{}", seconds + REST);
+            guest.steps(&format!("modules,console,wait:draw,{draw},idle")).start()
+        }
+        Scene::Cube => {
+            let guest = guest.memory(1024).root(&Root::mesa("13")?)?;
+            guest.steps("modules,console,root,serve,idle").start()
+        }
+    }
 }
 
 fn screenshot(vgate: &Vgate, name: &str, file: &Path) -> Result<()> {

@@ -163,19 +163,6 @@ impl Replay {
         Ok(None)
     }
 
-    /// Reads what a buffer object holds.
-    ///
-    /// # Errors
-    /// [`Error::Record`]: there is none, or it is shorter.
-    pub fn read(&self, buffer: BufferId, offset: u64, to: &mut [u8]) -> Result<(), Error> {
-        let from = self.buffer(buffer)?;
-        let end = offset.checked_add(to.len() as u64);
-        if end.is_none_or(|end| end > from.size) {
-            return Err(ReplayError::Outside(buffer.0).into());
-        }
-        Ok(self.ram.read(GuestAddress(from.at.0 + offset), to).map_err(TableError::from)?)
-    }
-
     fn buffer(&self, id: BufferId) -> Result<Buffer, ReplayError> {
         self.buffers.get(&id).copied().ok_or(ReplayError::NoSuchBuffer(id.0))
     }

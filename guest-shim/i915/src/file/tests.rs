@@ -329,6 +329,21 @@ fn a_call_goes_through_the_numbers() {
 }
 
 #[test]
+fn a_picture_for_the_cpu_is_made_on_the_primary_node_only() {
+    let (fake, file) = new();
+    let mut args = CreateDumb { width: 100, height: 3, bits: 32, ..CreateDumb::default() };
+    let at = UserPointer(std::ptr::from_mut(&mut args).expose_provenance() as u64);
+    assert_eq!(file.call(Call(0xc020_64b2), at), Err(Errno::ACCESS));
+    let file = DrmFile::new(fake, Node::PRIMARY).unwrap();
+    file.call(Call(0xc020_64b2), at).unwrap();
+    assert_eq!((args.pitch, args.bytes), (448, 4096));
+    for (width, bits) in [(0, 32), (1, 24), (u32::MAX, 32), (u32::MAX - 1, 8)] {
+        let mut wrong = CreateDumb { width, bits, ..args };
+        assert_eq!(file.create_dumb(&mut wrong), Err(Errno::INVAL), "{width} of {bits} bits");
+    }
+}
+
+#[test]
 fn memory_of_closed_buffers_is_waited_for() {
     let (fake, file) = new();
     let large = buffer(&file, crate::fake::ARENA / 4 * 3);

@@ -17,6 +17,9 @@ pub(crate) const DROP_MASTER: u8 = 0x1f;
 pub(crate) const PRIME_HANDLE_TO_FD: u8 = 0x2d;
 pub(crate) const PRIME_FD_TO_HANDLE: u8 = 0x2e;
 pub(crate) const MODE_GETRESOURCES: u8 = 0xa0;
+pub(crate) const MODE_CREATE_DUMB: u8 = 0xb2;
+pub(crate) const MODE_MAP_DUMB: u8 = 0xb3;
+pub(crate) const MODE_DESTROY_DUMB: u8 = 0xb4;
 pub(crate) const MODE_GETPLANERESOURCES: u8 = 0xb5;
 pub(crate) const SYNCOBJ_CREATE: u8 = 0xbf;
 pub(crate) const SYNCOBJ_DESTROY: u8 = 0xc0;
@@ -30,6 +33,7 @@ pub(crate) const SYNCOBJ_QUERY: u8 = 0xcb;
 pub(crate) const SYNCOBJ_TRANSFER: u8 = 0xcc;
 pub(crate) const SYNCOBJ_TIMELINE_SIGNAL: u8 = 0xcd;
 
+pub(crate) const CAP_DUMB_BUFFER: u64 = 0x1;
 pub(crate) const CAP_PRIME: u64 = 0x5;
 pub(crate) const CAP_TIMESTAMP_MONOTONIC: u64 = 0x6;
 pub(crate) const CAP_SYNCOBJ: u64 = 0x13;
@@ -64,6 +68,11 @@ layouts! {
     Cap { capability: u64, value: u64 }
     Prime { handle: u32, flags: u32, fd: i32 }
     ModeResources { lists: [u64; 4], counts: [u32; 4], sizes: [u32; 4] }
+    CreateDumb {
+        height: u32, width: u32, bits: u32, flags: u32, handle: u32, pitch: u32, bytes: u64,
+    }
+    MapDumb { handle: u32, pad: u32, offset: u64 }
+    DestroyDumb { handle: u32 }
     ModePlanes { list: u64, count: u32, pad: u32 }
     SyncobjCreate { handle: u32, flags: u32 }
     SyncobjDestroy { handle: u32, pad: u32 }

@@ -24,6 +24,16 @@ const FILE_SYSTEMS: &[(&str, &str)] = &[
 /// The modules to load, a path a line, those that others depend on first.
 const MODULES: &str = "/modules.list";
 
+/// The root that the host shares, and what goes there, as in `tests/src/root.rs`.
+const ROOT: &str = "/root";
+const IN_ROOT: &[(&str, &str)] = &[
+    ("devtmpfs", "/dev"),
+    ("proc", "/proc"),
+    ("sysfs", "/sys"),
+    ("tmpfs", "/run"),
+    ("tmpfs", "/tmp"),
+];
+
 /// Mounts, takes the serial port and reads the command line.
 pub(crate) fn prepare() -> Result<CommandLine> {
     for (kind, at) in FILE_SYSTEMS {
@@ -36,6 +46,27 @@ pub(crate) fn prepare() -> Result<CommandLine> {
     }
     take_serial_port()?;
     Ok(CommandLine::parse(&fs::read_to_string("/proc/cmdline").context("/proc/cmdline")?))
+}
+
+/// Makes the tree that the host shares this machine's root, with our own programs in `/run/programs`.
+pub(crate) fn enter_root() -> Result<()> {
+    mount_share("root", ROOT)?;
+    for (kind, at) in IN_ROOT {
+        let at = format!("{ROOT}{at}");
+        mount(*kind, &*at, *kind, MountFlags::empty(), None)
+            .with_context(|| format!("mounting {kind} at {at}"))?;
+    }
+    mount_share("programs", &format!("{ROOT}/run/programs"))?;
+    std::os::unix::fs::chroot(ROOT).context(ROOT)?;
+    Ok(std::env::set_current_dir("/")?)
+}
+
+/// Mounts a folder that the VMM shares. Nobody changes it meanwhile: what was read is kept.
+fn mount_share(tag: &str, at: &str) -> Result<()> {
+    fs::create_dir_all(at).with_context(|| format!("making {at}"))?;
+    let options = c"trans=virtio,version=9p2000.L,cache=loose,msize=512000";
+    mount(tag, at, "9p", MountFlags::RDONLY, Some(options))
+        .with_context(|| format!("mounting the share {tag} at {at}"))
 }
 
 /// Standard input, output and error become the first serial port, with no echo of what comes in.

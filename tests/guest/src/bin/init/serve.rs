@@ -65,13 +65,15 @@ fn run<'a>(
         .current_dir("/tmp")
         .env("HOME", "/tmp")
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .stdin(Stdio::null())
+        // Nobody types. Programs that end with their input don't end.
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         // Whatever it starts ends with it.
         .process_group(0)
         .spawn()
         .with_context(|| program.to_owned())?;
+    let _input = child.stdin.take();
     let group = Pid::from_child(&child);
     let readers = [pass_on(child.stdout.take()), pass_on(child.stderr.take())];
     let (tell, ended) = mpsc::channel();

@@ -8,6 +8,7 @@
 //! | `console` | shows a page of known text on the framebuffer console and reports it |
 //! | `font` | reports the console's font |
 //! | `check:A:B` | runs `/bin/check A B`, its output reported as `VGATE-CHECK TEXT`; must end well within `vgate.timeout` seconds (60) |
+//! | `root` | goes into the root of Debian's that the host shares: programs of the steps behind it are that root's |
 //! | `serve` | runs the programs that lines on the serial port name, each in its turn (`serve.rs`) |
 //! | `dmesg` | reports the kernel's whole log |
 //! | `sleep:S` | waits S seconds, a fraction too |
@@ -60,6 +61,7 @@ fn run(step: &str, command_line: &CommandLine) -> Result<()> {
         "console" => console::show_page(command_line),
         "font" => console::report_font(),
         "check" => check(argument, command_line),
+        "root" => boot::enter_root(),
         "serve" => serve::serve(),
         "dmesg" => {
             kernel_log::dump();

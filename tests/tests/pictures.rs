@@ -1,0 +1,149 @@
+//! What real applications draw on the software GPU, against what Mesa's software drivers draw of the same frame.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use display::Picture;
+use vgate_tests::{
+    Guest, Image, Program, Qemu, Root, Vgate, keep, nothing_was_refused, similarity, snapshot,
+};
+
+/// How alike two pictures have to be.
+const ALIKE: f64 = 0.99;
+
+/// What Mesa calls a Kaby Lake GT2, and what it calls the processor.
+const OURS: &str = "Intel(R) HD Graphics 630";
+const SOFTWARE: &str = "llvmpipe";
+
+/// A program as it runs on a driver.
+type On<'a> = &'a dyn Fn(&Root) -> Result<Program>;
+
+/// A frame of a program, on vgate and on the processor.
+fn is_alike(release: &str, title: &str, frame: u32, ours: On<'_>, software: On<'_>) -> Result<()> {
+    let root = Root::mesa(release)?;
+    let name = |driver| format!("pictures-{release}-{title}-{driver}");
+    let drawn = snapshot(ours(&root)?.on_vgate()?, frame, OURS, &name("vgate"))?;
+    // There, too, buffers of the screen's kind come from the GPU's node.
+    let expected = snapshot(software(&root)?.on_vgate()?, frame, SOFTWARE, &name("software"))?;
+    let black = expected.rgba().as_chunks::<4>().0.iter().all(|[r, g, b, _]| r | g | b == 0);
+    ensure!(!black, "{title}: Mesa's software driver draws nothing");
+    let found = similarity(&drawn, &expected)?;
+    println!("{release} {title}: {found:.5}");
+    ensure!(
+        found >= ALIKE,
+        "{release} {title}: {found}, compare {} with {}",
+        name("vgate"),
+        name("software")
+    );
+    Ok(())
+}
+
+#[test]
+fn gears_look_like_llvmpipe_s() -> Result<()> {
+    let gears = |root: &Root| -> Result<Program> {
+        Ok(root.program("peglgears.x86_64-linux-gnu").env("EGL_PLATFORM", "surfaceless"))
+    };
+    // That of Debian 12 has no gears without a window.
+    for release in ["13", "forky"] {
+        is_alike(release, "gears", 30, &gears, &|root| {
+            Ok(gears(root)?.env("LIBGL_ALWAYS_SOFTWARE", "1"))
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn kmscube_s_cubes_look_like_llvmpipe_s() -> Result<()> {
+    let cubes: [(&str, &[&str]); 5] = [
+        ("smooth", &[]),
+        ("multisampled", &["-s", "4"]),
+        ("textured", &["-M", "rgba"]),
+        ("video", &["-M", "nv12-2img"]),
+        ("gears", &["-g"]),
+    ];
+    for (title, options) in cubes {
+        let cube = |root: &Root, node: &str| {
+            let kmscube = root.program("kmscube").args(["-D", node, "-O", "-x", "-N"]);
+            kmscube.args(["-v", "320x240", "-c", "60"]).args(options.iter().copied())
+        };
+        let title = format!("kmscube-{title}");
+        // Those of earlier releases draw on a monitor only.
+        is_alike("forky", &title, 30, &|root| Ok(cube(root, "/dev/dri/renderD128")), &|root| {
+            let on_software = cube(root, "/dev/dri/card0").env("GBM_ALWAYS_SOFTWARE", "1");
+            Ok(on_software.env("LIBGL_ALWAYS_SOFTWARE", "1"))
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn vkmark_s_scenes_look_like_lavapipe_s() -> Result<()> {
+    let scenes = [
+        "vertex",
+        // What an anisotropic filter does is each implementation's own.
+        "texture:anisotropy=0",
+        "shading:shading=gouraud",
+        "shading:shading=blinn-phong-inf",
+        "shading:shading=phong",
+        "shading:shading=cel",
+        "effect2d",
+        "desktop",
+        "cube",
+        "clear",
+    ];
+    for scene in scenes {
+        let vkmark = |root: &Root| -> Result<Program> {
+            let vkmark = root.program("vkmark").args(["--winsys", "headless", "--size", "320x240"]);
+            Ok(vkmark.args(["-b", scene]))
+        };
+        let title = format!("vkmark-{}", scene.replace([':', '='], "-"));
+        is_alike("13", &title, 60, &vkmark, &|root| {
+            let drivers = "/usr/share/vulkan/icd.d/lvp_icd.json";
+            Ok(vkmark(root)?.env("VK_DRIVER_FILES", drivers))
+        })?;
+    }
+    Ok(())
+}
+
+/// How long a guest's program may take to its picture: its processor is emulated, and llvmpipe compiles.
+const GUEST_LIMIT: Duration = Duration::from_secs(240);
+
+/// What a program of a guest's shows on its screen at a frame, if a driver whose name holds `driver` draws it.
+fn on_screen(guest: &mut Guest, vgate: &Vgate, driver: &str, command: &str) -> Result<Picture> {
+    let hold = "LD_PRELOAD=/run/programs/libsnapshot.so SNAPSHOT_FRAME=30 SNAPSHOT_HOLD=5";
+    guest.send(&format!("run {} /usr/bin/env {hold} {command}", GUEST_LIMIT.as_secs()))?;
+    let lines = guest.lines_until("is shown", GUEST_LIMIT)?;
+    let picture = vgate.screenshot("guest")?;
+    let ended = guest
+        .lines()
+        .iter()
+        .rev()
+        .take_while(|line| !line.contains("is shown"))
+        .any(|line| line.contains("VGATE-RUN end"));
+    ensure!(!ended, "the frame was gone before it was seen");
+    ensure!(lines.iter().any(|line| line.contains(driver)), "not drawn by {driver}: {lines:#?}");
+    guest.lines_until("VGATE-RUN end", GUEST_LIMIT)?;
+    Ok(picture)
+}
+
+#[test]
+fn kmscube_on_a_stock_guest_s_screen_looks_like_llvmpipe_s() -> Result<()> {
+    let vgate = Vgate::for_vms("pictures-guest", &[("guest", "640x480")])?;
+    let mut guest = Qemu::new("pictures-guest", &Image::build("6.12")?.with_shares()?)
+        .memory(1024)
+        .gpu(&vgate, "guest")
+        .root(&Root::mesa("13")?)?
+        .steps("modules,root,serve")
+        .start()?;
+    guest.wait_step("root")?;
+    let drawn = on_screen(&mut guest, &vgate, OURS, "kmscube")?;
+    keep(&drawn, "pictures-guest-kmscube-vgate")?;
+    nothing_was_refused(&vgate.show("guest")?)?;
+    let software = "GBM_ALWAYS_SOFTWARE=1 LIBGL_ALWAYS_SOFTWARE=1 kmscube";
+    let expected = on_screen(&mut guest, &vgate, SOFTWARE, software)?;
+    keep(&expected, "pictures-guest-kmscube-software")?;
+    let found = similarity(&drawn, &expected)?;
+    println!("kmscube on a guest's screen: {found:.5}");
+    ensure!(found >= ALIKE, "{found}");
+    Ok(())
+}
