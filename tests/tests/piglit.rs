@@ -56,7 +56,7 @@ fn run(names: &[String]) -> Result<()> {
         let must_pass = known == Some(Verdict::Pass);
         match outcome.verdict {
             Verdict::Pass if !must_pass => {
-                println!("{name}: passes now, and is not on the list as one")
+                println!("{name}: passes now, and is not on the list as one");
             }
             Verdict::Pass => {}
             Verdict::Fail | Verdict::Skip if !must_pass => {}
