@@ -71,6 +71,7 @@ impl Root {
             program: program.as_ref().to_owned(),
             arguments: Vec::new(),
             variables: Vec::new(),
+            host_variables: Vec::new(),
             binds: Vec::new(),
             preload: String::new(),
             shim: None,
@@ -106,6 +107,8 @@ pub struct Program {
     program: OsString,
     arguments: Vec<OsString>,
     variables: Vec<[OsString; 3]>,
+    /// What `vgate shim` sees, if it runs under it.
+    host_variables: Vec<(OsString, OsString)>,
     binds: Vec<[OsString; 3]>,
     /// Libraries that it finds its functions in first, colons between, behind the shim's.
     preload: String,
@@ -144,13 +147,19 @@ impl Program {
         self
     }
 
+    /// Sets a variable of `vgate shim`'s, outside of the root.
+    pub fn host_env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.host_variables.push((name.into(), value.into()));
+        self
+    }
+
     /// Lets it find a folder of the host's as [`SHARED`], and write there.
     pub fn share(mut self, folder: &Path) -> Self {
         self.binds.push(["--bind".into(), folder.into(), SHARED.into()]);
         self
     }
 
-    /// Has it end with one of its frames, the first being 1, which it leaves as [`SHARED`]`/snapshot.ppm` (`tests/snapshot`
+    /// Has it end with one of its frames, the first being 1, which it leaves as [`SHARED`]`/snapshot.png` (`tests/snapshot`
     /// has how).
     ///
     /// # Errors
@@ -158,7 +167,7 @@ impl Program {
     pub fn until_frame(mut self, frame: u32) -> Result<Self> {
         self.preload = format!("{PROGRAMS}/libsnapshot.so");
         self.binds.push(["--ro-bind".into(), programs()?.into(), PROGRAMS.into()]);
-        let file = format!("{SHARED}/snapshot.ppm");
+        let file = format!("{SHARED}/snapshot.png");
         Ok(self.env("SNAPSHOT_FRAME", frame.to_string()).env("SNAPSHOT_FILE", file))
     }
 
@@ -191,6 +200,7 @@ impl Program {
             .arg(&shim.library)
             .env("LIBRARY", &shim.library)
             .env("PRELOAD", &self.preload);
+        under.envs(self.host_variables.iter().cloned());
         if let Some(daemon) = &shim.daemon {
             under.arg("--daemon").arg(daemon);
         }

@@ -1,7 +1,8 @@
 //! Which frame it is, which one is wanted, and what becomes of it.
 
-use std::ffi::OsString;
-use std::io::Write;
+use std::error::Error;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -50,8 +51,8 @@ pub(crate) fn ended() -> u64 {
 
 /// A picture: rows from the top, red, green, blue.
 pub(crate) struct Picture {
-    pub(crate) width: usize,
-    pub(crate) height: usize,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
     pub(crate) rgb: Vec<u8>,
     /// Who drew it, as the driver says itself.
     pub(crate) driver: String,
@@ -64,11 +65,16 @@ pub(crate) fn drawn(picture: impl FnOnce() -> Picture) {
         return;
     }
     let Picture { width, height, rgb, driver } = picture();
-    let written = std::fs::File::create(file).and_then(|mut file| {
-        write!(file, "P6 {width} {height} 255\n")?;
-        file.write_all(&rgb)
-    });
-    end(written.map(|()| say(&format!("snapshot of frame {frame}: {width}x{height} of {driver}"))))
+    end(write(file, width, height, &rgb)
+        .map(|()| say(&format!("snapshot of frame {frame}: {width}x{height} of {driver}"))))
+}
+
+fn write(file: &OsStr, width: u32, height: u32, rgb: &[u8]) -> Result<(), Box<dyn Error>> {
+    let mut encoder = png::Encoder::new(File::create(file)?, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(rgb)?;
+    Ok(writer.finish()?)
 }
 
 /// A frame is about to be shown on a screen. If the one that it takes the place of is the one to be seen, the program stands still,
@@ -92,7 +98,7 @@ fn say(line: &str) {
 }
 
 /// Ends this program at once.
-fn end(outcome: std::io::Result<()>) -> ! {
+fn end(outcome: Result<(), Box<dyn Error>>) -> ! {
     if let Err(error) = &outcome {
         eprintln!("snapshot: {error}");
     }

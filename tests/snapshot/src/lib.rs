@@ -7,7 +7,7 @@
 //! ```
 //!
 //! So a program draws the same frame on every driver, however slow. `SNAPSHOT_FRAME` is the frame's number, from 1;
-//! `SNAPSHOT_FILE` is where it goes, as PPM. With `SNAPSHOT_HOLD` instead, a number of seconds, the program draws on a screen, frames end
+//! `SNAPSHOT_FILE` is where it goes, as PNG. With `SNAPSHOT_HOLD` instead, a number of seconds, the program draws on a screen, frames end
 //! as the screen shows the next (`drmModePageFlip`), and the one that was asked for stands so long. Without these, the program is
 //! left alone.
 //!

@@ -50,11 +50,12 @@ fn read() -> Picture {
         let mut viewport = [0; 4];
         get(VIEWPORT, viewport.as_mut_ptr());
         let [x, y, columns, rows] = viewport;
-        let (width, height) = (columns as usize, rows as usize);
-        let mut rgba = vec![0_u8; width * height * 4];
+        let (width, height) = (columns.cast_unsigned(), rows.cast_unsigned());
+        let row = width as usize * 4;
+        let mut rgba = vec![0_u8; row * height as usize];
         read(x, y, columns, rows, RGBA, UNSIGNED_BYTE, rgba.as_mut_ptr().cast());
         // OpenGL's first row is the lowest.
-        let rows = rgba.chunks_exact((width * 4).max(1)).rev();
+        let rows = rgba.chunks_exact(row.max(1)).rev();
         let rgb = rows.flat_map(|row| row.as_chunks::<4>().0).flat_map(|[r, g, b, _]| [*r, *g, *b]);
         Picture { width, height, rgb: rgb.collect(), driver }
     }

@@ -108,8 +108,8 @@ impl Made {
             vk::Format::R8G8B8A8_UNORM | vk::Format::R8G8B8A8_SRGB => false,
             _ => return Err(vk::Result::ERROR_FORMAT_NOT_SUPPORTED),
         };
-        let (width, height) = (self.size.width as usize, self.size.height as usize);
-        let mut bytes = vec![0; width * height * 4];
+        let vk::Extent2D { width, height } = self.size;
+        let mut bytes = vec![0; width as usize * height as usize * 4];
         // SAFETY: the objects are the program's own, and it draws with no other thread.
         let driver = unsafe {
             self.copy(queue, image, &mut bytes)?;

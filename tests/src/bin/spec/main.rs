@@ -5,6 +5,7 @@
 
 mod containment;
 mod draws;
+mod frames;
 mod guest;
 mod micro;
 mod stand_ins;
@@ -78,6 +79,11 @@ const MEASUREMENTS: &[Measurement] = &[
         ids: &["shim-cpu", "shim-cpu-drawn"],
         what: "a program's processor time on vgate and on virgl",
         run: draws::measure,
+    },
+    Measurement {
+        ids: &["frame-time", "frame-threads"],
+        what: "frames of the software GPU",
+        run: frames::measure,
     },
     Measurement {
         ids: &["memory-full"],
