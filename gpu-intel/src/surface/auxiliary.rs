@@ -327,8 +327,10 @@ impl MarkPlane {
         let (log2_columns, log2_rows) = (4 + log2_width, LOG2_LINE_ROWS);
         let (left, top) = self.pixel(first.0, first.1);
         let (right, bottom) = self.pixel(last.0, last.1);
-        let (columns, rows) = (left >> log2_columns..=right >> log2_columns, top >> 6..=bottom >> 6);
-        let count = |range: &std::ops::RangeInclusive<u32>| range.end().saturating_sub(*range.start());
+        let (columns, rows) =
+            (left >> log2_columns..=right >> log2_columns, top >> 6..=bottom >> 6);
+        let count =
+            |range: &std::ops::RangeInclusive<u32>| range.end().saturating_sub(*range.start());
         if count(&columns) >= MOST_LINES || count(&rows) >= MOST_LINES {
             return Ok(true);
         }

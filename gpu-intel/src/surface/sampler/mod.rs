@@ -19,9 +19,7 @@ use super::auxiliary::MarkPlane;
 use super::cache::TexelCache;
 use super::format::Packing;
 use super::layout::Plane;
-use super::state::{
-    Filter, MipFilter, Reduction, Sampler, Select, Surface, SurfaceKind, Wrap,
-};
+use super::state::{Filter, MipFilter, Reduction, Sampler, Select, Surface, SurfaceKind, Wrap};
 use super::texel::{SRGB, UNORM8, bits, floats};
 use crate::command::streamer::Fault;
 use crate::memory::PpgttMemory;
