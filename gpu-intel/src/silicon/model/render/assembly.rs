@@ -59,10 +59,29 @@ impl Topology {
 pub(super) struct Primitive {
     pub(super) kind: Kind,
     pub(super) vertices: [VertexId; 3],
+    /// Its neighbours, if it has any: of a triangle those beyond each side, of a line those before and behind it.
+    pub(super) around: Option<[VertexId; 3]>,
+    /// A triangle of a strip that is turned round.
+    pub(super) odd: bool,
+    /// The stream that it is of.
+    pub(super) stream: u8,
     /// Which of its vertices has the constant attributes.
     pub(super) provoking: u8,
     /// Its number among those of its instance.
     pub(super) id: u32,
+}
+
+impl Primitive {
+    /// One by itself.
+    pub(super) fn new(kind: Kind, vertices: [VertexId; 3]) -> Self {
+        Self { kind, vertices, around: None, odd: false, stream: 0, provoking: 0, id: 0 }
+    }
+
+    /// Its vertices in their order; if `trailing`, a triangle that is turned round begins with the strip's second one.
+    pub(super) fn corners(&self, trailing: bool) -> [VertexId; 3] {
+        let [a, c, b] = self.vertices;
+        if self.odd && trailing { [b, a, c] } else { self.vertices }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +108,20 @@ impl Provoking {
     }
 }
 
+impl Provoking {
+    /// That of primitives which are no strip or fan.
+    pub(super) fn of(self, kind: Kind) -> u8 {
+        match kind {
+            Kind::Point => 0,
+            Kind::Line => self.line.min(1) as u8,
+            Kind::Triangle | Kind::Rectangle => self.triangle.min(2) as u8,
+        }
+    }
+}
+
 const NO_VERTEX: VertexId = VertexId(0);
+/// Vertices that a coming primitive may need: of a strip with neighbours, the triangle before the last.
+const HELD: usize = 10;
 
 /// Takes vertices one by one.
 #[derive(Clone, Debug)]
@@ -100,15 +132,15 @@ pub(super) struct Assembler {
     seen: u32,
     /// The first since then.
     hub: VertexId,
-    /// The last six, the latest last.
-    last: [VertexId; 6],
+    /// The latest last.
+    last: [VertexId; HELD],
     /// The next primitive's number.
     next: u32,
 }
 
 impl Assembler {
     pub(super) fn new(topology: Topology, provoking: Provoking) -> Self {
-        Self { topology, provoking, seen: 0, hub: NO_VERTEX, last: [NO_VERTEX; 6], next: 0 }
+        Self { topology, provoking, seen: 0, hub: NO_VERTEX, last: [NO_VERTEX; HELD], next: 0 }
     }
 
     /// The vertices that coming primitives may need.
@@ -131,15 +163,21 @@ impl Assembler {
         // It may wrap: 2³² is a multiple of all periods but 3 and 6.
         self.seen = self.seen.checked_add(1).unwrap_or(u32::MAX / 12 * 12);
         let n = self.seen;
-        let [f, _, d, c, b, a] = self.last;
+        let [.., f, e, d, c, b, a] = self.last;
         let (line, triangle, fan) =
             (self.provoking.line, self.provoking.triangle, self.provoking.fan);
         match self.topology {
             Topology::Points => self.emit(Kind::Point, [a, a, a], 0, to),
             Topology::Lines if n.is_multiple_of(2) => self.line(b, a, line, to),
             Topology::LineStrip | Topology::LineLoop if n >= 2 => self.line(b, a, line, to),
-            Topology::AdjacentLines if n.is_multiple_of(4) => self.line(c, b, line, to),
-            Topology::AdjacentLineStrip if n >= 4 => self.line(c, b, line, to),
+            Topology::AdjacentLines if n.is_multiple_of(4) => {
+                self.line(c, b, line, to);
+                among(to, [d, a, a]);
+            }
+            Topology::AdjacentLineStrip if n >= 4 => {
+                self.line(c, b, line, to);
+                among(to, [d, a, a]);
+            }
             Topology::Triangles if n.is_multiple_of(3) => {
                 self.emit(Kind::Triangle, [c, b, a], triangle, to);
             }
@@ -150,9 +188,11 @@ impl Assembler {
             }
             Topology::AdjacentTriangles if n.is_multiple_of(6) => {
                 self.emit(Kind::Triangle, [f, d, b], triangle, to);
+                among(to, [e, c, a]);
             }
-            Topology::AdjacentTriangleStrip if n >= 6 && n.is_multiple_of(2) => {
-                self.strip([f, d, b], n.is_multiple_of(4), to);
+            // What lies beyond its last side is known only when the next triangle is complete.
+            Topology::AdjacentTriangleStrip if n >= 8 && n.is_multiple_of(2) => {
+                self.among_strip((n - 6) / 2, false, to);
             }
             Topology::Quads if n.is_multiple_of(4) => {
                 let (halves, provoking) = match triangle {
@@ -184,7 +224,27 @@ impl Assembler {
             let [.., last] = self.last;
             self.line(last, self.hub, self.provoking.line, to);
         }
+        if self.topology == Topology::AdjacentTriangleStrip && self.seen >= 6 {
+            self.among_strip((self.seen - 4) / 2, true, to);
+        }
         self.seen = 0;
+    }
+
+    /// A triangle of a strip with neighbours, by its number from 1; whether it is the last.
+    fn among_strip(&mut self, number: u32, is_last: bool, to: &mut Vec<Primitive>) {
+        // Vertices by their number from 1.
+        let (seen, last) = (self.seen, self.last);
+        let vertex = |vertex: u32| {
+            let back = seen.wrapping_sub(vertex) as usize;
+            last.iter().rev().nth(back).copied().unwrap_or(NO_VERTEX)
+        };
+        let i = 2 * number;
+        let odd = number.is_multiple_of(2);
+        self.strip([vertex(i - 1), vertex(i + 1), vertex(i + 3)], odd, to);
+        let before = vertex(if number == 1 { 2 } else { i - 2 });
+        let behind = vertex(if is_last { i + 4 } else { i + 5 });
+        let beside = vertex(i + 2);
+        among(to, if odd { [beside, behind, before] } else { [before, behind, beside] });
     }
 
     /// A new instance: it counts its primitives anew.
@@ -207,6 +267,9 @@ impl Assembler {
             (true, _) => ([a, c, b], 1),
         };
         self.emit(Kind::Triangle, vertices, provoking, to);
+        if let Some(made) = to.last_mut() {
+            made.odd = odd;
+        }
     }
 
     fn emit(
@@ -217,8 +280,15 @@ impl Assembler {
         to: &mut Vec<Primitive>,
     ) {
         let provoking = provoking.min(2) as u8;
-        to.push(Primitive { kind, vertices, provoking, id: self.next });
+        to.push(Primitive { provoking, id: self.next, ..Primitive::new(kind, vertices) });
         self.next = self.next.wrapping_add(1);
+    }
+}
+
+/// The last primitive has neighbours.
+fn among(primitives: &mut [Primitive], around: [VertexId; 3]) {
+    if let Some(made) = primitives.last_mut() {
+        made.around = Some(around);
     }
 }
 
@@ -274,8 +344,32 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_are_left_out() {
+    fn neighbours_are_told_apart() {
         assert_eq!(assemble(Topology::AdjacentTriangles, 6, 2), [([0, 2, 4], 2)]);
         assert_eq!(assemble(Topology::AdjacentLines, 4, 2), [([1, 2, 2], 1)]);
+        assert_eq!(
+            assemble(Topology::AdjacentTriangleStrip, 10, 2),
+            [([0, 2, 4], 2), ([2, 6, 4], 1), ([4, 6, 8], 2)]
+        );
+        // Tables 10.1 and 10.2 of OpenGL ES 3.2, which count from 1.
+        let mut assembler = Assembler::new(Topology::AdjacentTriangleStrip, Provoking::default());
+        let mut made = Vec::new();
+        (1..=10).for_each(|i| assembler.push(VertexId(i), &mut made));
+        assembler.restart(&mut made);
+        (1..=7).for_each(|i| assembler.push(VertexId(i), &mut made));
+        assembler.restart(&mut made);
+        let expected = [
+            ([1, 3, 5], [2, 7, 4]),
+            ([5, 3, 7], [2, 6, 9]),
+            ([5, 7, 9], [4, 10, 8]),
+            ([1, 3, 5], [2, 6, 4]),
+        ];
+        for (primitive, (corners, mut around)) in made.iter().zip(expected) {
+            assert_eq!(primitive.corners(true).map(|v| v.0), corners);
+            // As they are turned, neighbours turn.
+            around.rotate_left(usize::from(primitive.odd));
+            assert_eq!(primitive.around.unwrap().map(|v| v.0), around);
+        }
+        assert_eq!(made.len(), expected.len());
     }
 }

@@ -18,10 +18,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Halt;
 use super::kernel::Kernel;
 use super::state::{self, Base, State, Words};
+use super::turns::take_turns;
 use super::worker::{StageFunctions, Worker};
 use crate::address::PpgttAddress;
 use crate::command::streamer::Fault;
-use crate::eu::{End, Grf, Message, Program, SharedFunction, Thread};
+use crate::eu::{Grf, Message, Program, SharedFunction, Thread};
 use crate::memory::PpgttMemory;
 use crate::silicon::model::memory::Memory;
 use crate::silicon::model::stop::Stop;
@@ -209,18 +210,9 @@ impl Constants {
     }
 }
 
-/// What a thread does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
-    Runs,
-    Waits,
-    Ended,
-}
-
 /// The group that a worker has at work.
 struct Group {
     threads: Vec<Thread>,
-    turns: Vec<Turn>,
     shared: Vec<u8>,
 }
 
@@ -250,15 +242,15 @@ impl StageFunctions for Together<'_> {
     fn shared(&mut self) -> &mut [u8] {
         self.shared
     }
+
+    fn arrived(&mut self) -> Option<&mut usize> {
+        Some(&mut self.arrived)
+    }
 }
 
 impl Group {
     fn new(threads: usize, shared: usize) -> Self {
-        Self {
-            threads: vec![Thread::new(); threads],
-            turns: vec![Turn::Runs; threads],
-            shared: vec![0; shared],
-        }
+        Self { threads: vec![Thread::new(); threads], shared: vec![0; shared] }
     }
 
     fn run(
@@ -284,38 +276,10 @@ impl Group {
                 *to = *from;
             }
         }
-        self.turns.fill(Turn::Runs);
         self.shared.fill(0);
         let mut together = Together { shared: &mut self.shared, arrived: 0 };
-        while self.turns.contains(&Turn::Runs) {
-            for (thread, turn) in self.threads.iter_mut().zip(&mut self.turns) {
-                if *turn != Turn::Runs {
-                    continue;
-                }
-                let (program, kernel) = (&dispatch.program, &dispatch.kernel);
-                *turn = match worker.turn(thread, program, kernel, &mut together)? {
-                    End::EndOfThread => Turn::Ended,
-                    End::Barrier => Turn::Waits,
-                    End::OutOfBudget if stop.killed() => return Err(Halt::Killed),
-                    End::OutOfBudget => Turn::Runs,
-                };
-            }
-            // A thread may have been notified before it came to wait, so all try again.
-            if together.arrived >= self.threads.len() {
-                together.arrived -= self.threads.len();
-                for (thread, turn) in self.threads.iter_mut().zip(&mut self.turns) {
-                    thread.notify();
-                    if *turn == Turn::Waits {
-                        *turn = Turn::Runs;
-                    }
-                }
-            }
-        }
-        if self.turns.contains(&Turn::Waits) {
-            let detail = "some threads of a group wait at a barrier that others never come to";
-            return Err(Fault::new("eu/barrier", detail).into());
-        }
-        Ok(())
+        let (program, kernel) = (&dispatch.program, &dispatch.kernel);
+        take_turns(&mut self.threads, worker, program, kernel, &mut together, stop)
     }
 }
 

@@ -12,6 +12,7 @@ use super::pixel_shader::{PixelShader, Subspan};
 use super::raster::{Quad, Samples, TILE, rasterize, sample_positions};
 use super::setup::{Area, Shapes};
 use super::state::{self, Opcode, State, Words};
+use super::stream_out;
 use super::target::Target;
 use super::vertex_fetch::Draw;
 use super::vertex_shader::VertexShader;
@@ -49,9 +50,13 @@ mod register {
 /// The pipeline's statistics: 64 bits each (SKL PRM vol 2c).
 mod statistic {
     pub(super) const COMPUTE_SHADER: u32 = 0x2290;
+    pub(super) const HULL_SHADER: u32 = 0x2300;
+    pub(super) const DOMAIN_SHADER: u32 = 0x2308;
     pub(super) const VERTICES: u32 = 0x2310;
     pub(super) const PRIMITIVES: u32 = 0x2318;
     pub(super) const VERTEX_SHADER: u32 = 0x2320;
+    pub(super) const GEOMETRY_SHADER: u32 = 0x2328;
+    pub(super) const GEOMETRY_PRIMITIVES: u32 = 0x2330;
     pub(super) const CLIPPER_IN: u32 = 0x2338;
     pub(super) const CLIPPER_OUT: u32 = 0x2340;
     pub(super) const PIXEL_SHADER: u32 = 0x2348;
@@ -105,6 +110,12 @@ impl Renderer {
                     }
                     None => Ok(Rendered::Skipped),
                 }
+            }
+            state::SO_BUFFER => {
+                self.state.set(command);
+                let (memory, registers) = (&mut bus.memory, &mut bus.registers);
+                stream_out::set_buffer(Words(command), memory, registers)?;
+                Ok(Rendered::Done)
             }
             _ if self.state.set(command) => Ok(Rendered::Done),
             _ => Ok(Rendered::Skipped),
@@ -200,11 +211,8 @@ impl Renderer {
                 base: command.dword(6),
             }
         };
-        if !self.has_all_stages() {
-            return Ok(Rendered::Skipped);
-        }
         self.ready(&bus.memory);
-        let drawn = self.draw(draw, stop);
+        let drawn = self.draw(draw, bus, stop);
         if let Ok(Some((counts, pixels))) = &drawn {
             self.count(counts, pixels, &mut bus.registers);
         }
@@ -214,19 +222,14 @@ impl Renderer {
         })
     }
 
-    /// Hull, domain and geometry shaders, and stream output, are not there yet.
-    fn has_all_stages(&self) -> bool {
-        let on = |opcode, dword, bit| self.state.command(opcode).flag(dword, bit);
-        !(on(state::HS, 2, 31)
-            || on(state::TE, 1, 0)
-            || on(state::DS, 7, 0)
-            || on(state::GS, 7, 0)
-            || on(state::STREAMOUT, 1, 31))
-    }
-
-    fn draw(&mut self, draw: Draw, stop: &Stop) -> Result<Option<(Counts, PixelCounts)>, Halt> {
+    fn draw(
+        &mut self,
+        draw: Draw,
+        bus: &mut BatchBus,
+        stop: &Stop,
+    ) -> Result<Option<(Counts, PixelCounts)>, Halt> {
         let [first, ..] = self.workers.as_mut_slice() else { return Ok(None) };
-        let Some(mut geometry) = Geometry::new(&self.state, draw, first)? else {
+        let Some(mut geometry) = Geometry::new(&self.state, draw, first, &bus.registers)? else {
             return Ok(None);
         };
         let positions = sample_positions(self.state.command(state::MULTISAMPLE).bits(1, 1..=3));
@@ -265,6 +268,7 @@ impl Renderer {
                 pixels.written |= counted.written;
             }
         }
+        geometry.stream_out.finish(&mut bus.memory, &mut bus.registers)?;
         self.remember(&output, pixels.written);
         if !output.counts {
             pixels.passed = 0;
@@ -295,6 +299,11 @@ impl Renderer {
         add(statistic::VERTICES, counts.vertices, fetch);
         add(statistic::PRIMITIVES, counts.primitives, fetch);
         add(statistic::VERTEX_SHADER, counts.vertex_shader, on(state::VS, 7, 10));
+        add(statistic::HULL_SHADER, counts.patches, on(state::HS, 2, 29));
+        add(statistic::DOMAIN_SHADER, counts.domain_shader, on(state::DS, 7, 10));
+        let shades = on(state::GS, 7, 10);
+        add(statistic::GEOMETRY_SHADER, counts.geometry_shader, shades);
+        add(statistic::GEOMETRY_PRIMITIVES, counts.geometry_primitives, shades);
         let clip = on(state::CLIP, 1, 10);
         add(statistic::CLIPPER_IN, counts.clipper_in, clip);
         add(statistic::CLIPPER_OUT, counts.clipper_out, clip);
@@ -304,7 +313,7 @@ impl Renderer {
 }
 
 /// Adds to a statistic.
-fn add(registers: &mut Registers, at: u32, by: u64) {
+pub(super) fn add(registers: &mut Registers, at: u32, by: u64) {
     if by == 0 {
         return;
     }

@@ -17,6 +17,9 @@ const REGISTER_BYTES: u64 = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     Vertex,
+    Hull,
+    Domain,
+    Geometry,
     Pixel,
 }
 
@@ -28,6 +31,21 @@ impl Stage {
                 state::CONSTANT_VS,
                 state::BINDING_TABLE_POINTERS_VS,
                 state::SAMPLER_STATE_POINTERS_VS,
+            ],
+            Self::Hull => [
+                state::CONSTANT_HS,
+                state::BINDING_TABLE_POINTERS_HS,
+                state::SAMPLER_STATE_POINTERS_HS,
+            ],
+            Self::Domain => [
+                state::CONSTANT_DS,
+                state::BINDING_TABLE_POINTERS_DS,
+                state::SAMPLER_STATE_POINTERS_DS,
+            ],
+            Self::Geometry => [
+                state::CONSTANT_GS,
+                state::BINDING_TABLE_POINTERS_GS,
+                state::SAMPLER_STATE_POINTERS_GS,
             ],
             Self::Pixel => [
                 state::CONSTANT_PS,
@@ -63,7 +81,8 @@ impl Kernel {
         memory: &mut M,
     ) -> Result<Self, Fault> {
         let [constants, bindings, samplers] = stage.commands();
-        let alternative = if words.flag(3, 16) { Control::ALTERNATIVE } else { 0 };
+        let flags = if stage == Stage::Hull { 1 } else { 3 };
+        let alternative = if words.flag(flags, 16) { Control::ALTERNATIVE } else { 0 };
         let binding_table = state.command(bindings).dword(1) & 0xffe0;
         let sampler_table = state.command(samplers).dword(1) & !31;
         Ok(Self {

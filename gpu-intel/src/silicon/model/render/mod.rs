@@ -3,8 +3,9 @@
 //! ```text
 //!  state commands ─► State (kept as they are, also in the context's image)
 //!                      │
-//!  3DPRIMITIVE ────────┴─► Geometry: fetch, vertex shader, assembly, clip, setup ─► shapes
-//!                                                                                     │ sorted into tiles of 32x32 pixels
+//!  3DPRIMITIVE ────────┴─► Geometry: fetch, vertex shader, assembly, tessellation, geometry shader,
+//!                                    stream output, clip, setup ─► shapes
+//!                                                                    │ sorted into tiles of 32x32 pixels
 //!        ┌─ worker threads, a tile at a time, in each the shapes in order ◄───────────┘
 //!        └─► rasterize ─► early tests ─► pixel shader ─► late tests, blending ─► the tile is written back
 //! ```
@@ -26,6 +27,7 @@ mod compute;
 mod depth;
 mod draw;
 mod geometry;
+mod geometry_shader;
 mod interpolator;
 mod kernel;
 mod merger;
@@ -34,10 +36,14 @@ mod pixel_shader;
 mod raster;
 mod setup;
 mod state;
+mod stream_out;
 mod target;
+mod tessellation;
+mod tessellator;
 #[cfg(test)]
 mod test_memory;
 mod tile;
+mod turns;
 mod urb;
 mod vertex_fetch;
 mod vertex_shader;

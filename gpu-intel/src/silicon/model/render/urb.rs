@@ -1,22 +1,38 @@
 //! The unified return buffer: where a stage's threads leave what the next one reads.
 //!
+//! A thread knows entries by handles. Those that it writes are numbered from 0; from [`PATCH`] and [`INPUTS`] on are those
+//! that earlier stages have left.
+//!
 //! Sources: SKL PRM vol 2d and vol 7, "URB messages".
 
-use super::vertices::{VertexId, Vertices};
+use super::vertices::{Slot, VertexId, Vertices};
 use super::worker::StageFunctions;
 use crate::command::streamer::Fault;
 use crate::eu::{Grf, Message, SharedFunction};
 use crate::silicon::model::memory::Memory;
 
+/// The handle of the patch that a domain shader reads.
+pub(super) const PATCH: u32 = 0x4000;
+/// The first of the handles of the vertices that a stage reads.
+pub(super) const INPUTS: u32 = 0x8000;
+/// Handles have so many bits.
+const HANDLE: u32 = 0xffff;
+
 const SIMD8_WRITE: u32 = 7;
 const SIMD8_READ: u32 = 8;
+/// Of messages to the gateway.
+const BARRIER: u32 = 4;
 
-/// The entries of one thread: its handles are numbers from 0.
+/// The entries of one thread, or of threads that share them.
 #[derive(Debug)]
 pub(super) struct Urb<'a> {
-    vertices: &'a mut Vertices,
+    written: &'a mut Vertices,
     first: VertexId,
     entries: usize,
+    patch: Option<&'a Vertices>,
+    inputs: Option<&'a Vertices>,
+    /// Barrier messages since the barrier was passed.
+    arrived: usize,
 }
 
 /// A message's parts.
@@ -56,14 +72,34 @@ impl<'a> Access<'a> {
 }
 
 impl<'a> Urb<'a> {
-    /// `entries` vertices from `first` on.
-    pub(super) fn new(vertices: &'a mut Vertices, first: VertexId, entries: usize) -> Self {
-        Self { vertices, first, entries }
+    /// `entries` vertices from `first` on, to be written.
+    pub(super) fn new(written: &'a mut Vertices, first: VertexId, entries: usize) -> Self {
+        Self { written, first, entries, patch: None, inputs: None, arrived: 0 }
     }
 
-    fn vertex(&self, handle: u32) -> Option<VertexId> {
-        let index = handle & 0xffff;
+    /// With a patch and vertices that can be read.
+    pub(super) fn with(
+        mut self,
+        patch: Option<&'a Vertices>,
+        inputs: Option<&'a Vertices>,
+    ) -> Self {
+        (self.patch, self.inputs) = (patch, inputs);
+        self
+    }
+
+    fn written(&self, handle: u32) -> Option<VertexId> {
+        let index = handle & HANDLE;
         ((index as usize) < self.entries).then(|| VertexId(self.first.0 + index))
+    }
+
+    fn slot(&self, handle: u32, slot: usize) -> Slot {
+        let handle = handle & HANDLE;
+        let found = match (handle.checked_sub(INPUTS), self.inputs) {
+            (Some(index), Some(inputs)) => Some((inputs, VertexId(index))),
+            _ if handle == PATCH => self.patch.map(|patch| (patch, VertexId(0))),
+            _ => self.written(handle).map(|vertex| (&*self.written, vertex)),
+        };
+        found.map_or([0; 4], |(vertices, vertex)| vertices.slot(vertex, slot))
     }
 }
 
@@ -75,18 +111,23 @@ impl StageFunctions for Urb<'_> {
         response: &mut [Grf],
         _memory: &mut Memory,
     ) -> Result<(), Fault> {
-        if message.function != SharedFunction::Urb {
-            return Err(Fault::new(
-                "eu/message",
-                format!("a vertex shader asks {:?}", message.function),
-            ));
+        match message.function {
+            SharedFunction::Urb => {}
+            SharedFunction::Gateway if message.descriptor & 7 == BARRIER => {
+                self.arrived += 1;
+                return Ok(());
+            }
+            function => {
+                let detail = format!("a shader of vertices asks {function:?}");
+                return Err(Fault::new("eu/message", detail));
+            }
         }
         let access = Access::new(message)?;
         match message.descriptor & 0xf {
             SIMD8_WRITE => {
                 for lane in access.lanes(message) {
-                    let Some(vertex) = self.vertex(access.handles[lane]) else { continue };
-                    let slots = self.vertices.get_mut(vertex);
+                    let Some(vertex) = self.written(access.handles[lane]) else { continue };
+                    let slots = self.written.get_mut(vertex);
                     for (k, register) in access.data.iter().enumerate().take(8) {
                         if access.masks[lane] >> k & 1 == 0 {
                             continue;
@@ -101,15 +142,21 @@ impl StageFunctions for Urb<'_> {
             }
             SIMD8_READ => {
                 for lane in access.lanes(message) {
-                    let vertex = self.vertex(access.handles[lane]);
-                    for (k, register) in response.iter_mut().enumerate() {
-                        let slot = access.offsets[lane].saturating_add(k / 4);
-                        register[lane] = vertex.map_or(0, |v| self.vertices.slot(v, slot)[k % 4]);
+                    for (four, registers) in response.chunks_mut(4).enumerate() {
+                        let at = access.offsets[lane].saturating_add(four);
+                        let slot = self.slot(access.handles[lane], at);
+                        for (register, dword) in registers.iter_mut().zip(slot) {
+                            register[lane] = dword;
+                        }
                     }
                 }
                 Ok(())
             }
             other => Err(Fault::new("eu/urb", format!("no URB message has opcode {other}"))),
         }
+    }
+
+    fn arrived(&mut self) -> Option<&mut usize> {
+        Some(&mut self.arrived)
     }
 }

@@ -28,6 +28,12 @@ pub(super) trait StageFunctions {
         memory: &mut Memory,
     ) -> Result<(), Fault>;
 
+    /// Barrier messages of the threads that wait for each other, since they have passed the last barrier.
+    /// `None`: no thread waits for another.
+    fn arrived(&mut self) -> Option<&mut usize> {
+        None
+    }
+
     /// The memory that the threads of a group share: nothing, where there are no groups.
     fn shared(&mut self) -> &mut [u8] {
         &mut []
