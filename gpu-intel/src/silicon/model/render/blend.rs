@@ -147,6 +147,12 @@ impl BlendState {
 }
 
 impl Blend {
+    /// Whether what comes takes the place of what was there.
+    pub(super) fn is_plain(&self, is_integer: bool) -> bool {
+        let blends = self.enabled && !is_integer && self.logic.is_none();
+        !blends && self.logic.is_none() && self.write_mask == 0xf
+    }
+
     fn new(words: Words<'_>, independent: bool) -> Self {
         let weight = |bits| Weight::new(words.bits(0, bits));
         let color = Equation {

@@ -235,15 +235,14 @@ impl<'d> Merger<'d> {
         Ok(())
     }
 
-    fn texel(&self, quad: &Quad, pixel: usize, sample: usize) -> Texel {
-        let x = (quad.x - self.origin.0) as usize + (pixel & 1);
-        let y = (quad.y - self.origin.1) as usize + (pixel >> 1);
-        Texel { x, y, sample }
-    }
-
     /// Tests that come before the shader; takes out of `quad` what fails.
     pub(super) fn early(&mut self, quad: &mut Quad, memory: &mut Memory) -> Result<(), Fault> {
         if !self.output.early && self.shader.is_some() {
+            return Ok(());
+        }
+        if self.output.depth.is_none() && self.output.stencil.is_none() {
+            let passed: u32 = quad.covered.iter().map(|covered| covered.count_ones()).sum();
+            self.counts.passed += u64::from(passed);
             return Ok(());
         }
         for pixel in 0..4 {
@@ -276,7 +275,7 @@ impl<'d> Merger<'d> {
                 if covered >> sample & 1 == 0 {
                     continue;
                 }
-                let texel = self.texel(quad, pixel, sample);
+                let texel = texel(self.origin, quad, pixel, sample);
                 let z = computed.unwrap_or_else(|| output.depth_of(shape, quad, pixel, sample));
                 if !self.test_sample(shape, texel, z, computed_stencil) {
                     passed &= !(1 << sample);
@@ -373,25 +372,40 @@ impl<'d> Merger<'d> {
         let blend = output.blend.targets.get(target_index).unwrap_or(&output.blend.targets[0]);
         let Some(format) = target.format() else { return Ok(()) };
         let is_integer = format.is_integer();
+        let plain = blend.is_plain(is_integer);
+        // One colour for all is stored as it is, if nothing asks what was there.
+        let mut one = [0; LARGEST_ELEMENT];
+        let only = (plain && parts.replicated && !output.blend.alpha_to_one).then(|| {
+            format.encode(parts.color(0), &mut one);
+            one.get(..target.element()).unwrap_or_default()
+        });
         for lane in 0..parts.lanes {
-            let left = self.left_of(first + lane);
+            let at = first + lane;
+            let left = self.left.get(at).copied().unwrap_or_default();
             if !lit(lane) || left == 0 {
                 continue;
             }
-            let Some(subspan) = self.subspans.get((first + lane) / 4).copied() else { continue };
-            let mut source = parts.color(lane);
-            if output.blend.alpha_to_one && !is_integer {
-                source[3] = 1.0_f32.to_bits();
+            let Some(subspan) = self.subspans.get(at / 4) else { continue };
+            let mut source = [0; 4];
+            if only.is_none() {
+                source = parts.color(lane);
+                if output.blend.alpha_to_one && !is_integer {
+                    source[3] = 1.0_f32.to_bits();
+                }
             }
-            let source1 = parts.second.map_or([0; 4], |at| parts.color_at(at, lane));
             for sample in 0..output.positions.len() {
                 if left >> sample & 1 == 0 {
                     continue;
                 }
-                let texel = self.texel(&subspan.quad, (first + lane) % 4, sample);
-                let Some(plane) = self.planes.colors.get_mut(table_index) else { continue };
-                let bytes = plane.texel_mut(texel);
-                merge(blend, format, is_integer, output.constant, source, source1, bytes);
+                let bytes = plane.texel_mut(texel(self.origin, &subspan.quad, at % 4, sample));
+                if let Some(only) = only {
+                    bytes.iter_mut().zip(only).for_each(|(to, from)| *to = *from);
+                } else if plain {
+                    format.encode(source, bytes);
+                } else {
+                    let source1 = parts.second.map_or([0; 4], |at| parts.color_at(at, lane));
+                    merge(blend, format, is_integer, output.constant, source, source1, bytes);
+                }
             }
         }
         Ok(())
@@ -440,6 +454,13 @@ impl<'d> Merger<'d> {
         }
         Ok(())
     }
+}
+
+/// Where in the tile at `origin` a quad's pixel is.
+fn texel(origin: (i32, i32), quad: &Quad, pixel: usize, sample: usize) -> Texel {
+    let x = (quad.x - origin.0) as usize + (pixel & 1);
+    let y = (quad.y - origin.1) as usize + (pixel >> 1);
+    Texel { x, y, sample }
 }
 
 /// Makes `plane` hold a target's tile.
