@@ -9,7 +9,7 @@
 
 use super::Halt;
 use super::assembly::{Assembler, Primitive, Provoking, Topology};
-use super::clip::Clipper;
+use super::clip::{Clipper, Piece};
 use super::setup::{Setup, Shapes};
 use super::state::{self, State};
 use super::vertex_fetch::{Draw, Indices, VertexFetch, Wanted};
@@ -54,7 +54,7 @@ pub(super) struct Geometry {
     /// Which vertex an index of the current instance has become.
     cache: Vec<Option<(u32, VertexId)>>,
     primitives: Vec<Primitive>,
-    clipped: Vec<[VertexId; 3]>,
+    clipped: Vec<Piece>,
     pub(super) counts: Counts,
 }
 
@@ -173,7 +173,9 @@ impl Geometry {
             None => {
                 for (wanted, id) in fetched.iter().zip(first..) {
                     let slots = self.vertices.get_mut(VertexId(id));
-                    self.fetch.fetch(&mut worker.memory, *wanted, slots)?;
+                    if !self.fetch.fetch(&mut worker.memory, *wanted, slots)? {
+                        self.vertices.set_inner(VertexId(id));
+                    }
                 }
             }
         }
@@ -190,11 +192,12 @@ impl Geometry {
             corners.get(usize::from(primitive.provoking)).copied().unwrap_or(corners[0]);
         let guard = self.setup.guard_band(&self.vertices, provoking);
         let mut clipped = std::mem::take(&mut self.clipped);
-        self.clipper.clip(primitive.kind, corners, guard, &mut self.vertices, &mut clipped);
+        let outline = primitive.outline & self.vertices.edges(corners);
+        let kind = primitive.kind;
+        self.clipper.clip(kind, corners, outline, guard, &mut self.vertices, &mut clipped);
         self.counts.clipper_out += clipped.len() as u64;
-        for corners in &clipped {
-            let (kind, id) = (primitive.kind, primitive.id);
-            self.setup.add(kind, *corners, provoking, id, &self.vertices, shapes);
+        for piece in &clipped {
+            self.setup.add(kind, *piece, provoking, primitive.id, &self.vertices, shapes);
         }
         self.clipped = clipped;
     }
@@ -207,6 +210,9 @@ impl Geometry {
         for held in self.assembler.held() {
             let (id, slots) = kept.push();
             slots.copy_from_slice(self.vertices.get(*held));
+            if self.vertices.edges([*held; 3]) == 0 {
+                kept.set_inner(id);
+            }
             *held = id;
         }
         self.vertices = kept;
