@@ -99,7 +99,7 @@ macro_rules! scenes {
 }
 
 scenes! {
-    gl_anim gl_blit gl_clears gl_depth gl_flow gl_inst gl_mrt gl_msaa gl_query gl_stencil gl_tex gl_tex3d gl_texfmt gl_tri
+    gl_anim gl_blit gl_clears gl_compute gl_depth gl_flow gl_inst gl_mrt gl_msaa gl_query gl_stencil gl_tess gl_tex gl_tex3d gl_texfmt gl_tri gl_xfb
     vk_msaa vk_tex vk_tri
 }
 

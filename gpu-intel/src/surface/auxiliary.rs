@@ -8,6 +8,7 @@
 //! |---|---|---|---|---|---|
 //! | 1 | CCS | 2 bits | two cache lines: 8x4 pixels of 32 bits | 3 | 0 |
 //! | 2, 4, 8, 16 | MCS | 1, 1, 4, 8 bytes | a pixel | all ones | sample n in plane n: 2, e4, 76543210, ... |
+//! | depth, any | HiZ | 16 bytes | 8x4 pixels | 0 | all ones, which is the model's own to say |
 //!
 //! Nothing but the GPU reads marks, but drivers write both ends of the table through ordinary surfaces. So each line of a
 //! CCS lies where hardware has it, and in what order the bits of a line stand is the model's own to say: such that the marks
@@ -18,7 +19,7 @@
 //! the CCS covers).
 
 use super::cache::{LINE, TexelCache};
-use super::layout::{Geometry, Layout, Plane, Samples, Shape, Tiling};
+use super::layout::{Geometry, Layout, MAX_LEVELS, Plane, Samples, Shape, Tiling};
 use crate::address::PpgttAddress;
 use crate::command::streamer::Fault;
 use crate::memory::PpgttMemory;
@@ -50,7 +51,12 @@ enum Unit {
     Block { log2_width: u32 },
     /// A pixel; this is what it has if samples are where their numbers say.
     Pixel { stored: u64 },
+    /// 8x4 pixels of depth, with all their samples.
+    Depth,
 }
+
+/// The mark of a block of depth.
+const DEPTH_MARK: usize = 16;
 
 /// Marks of one layer of one level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +87,8 @@ impl Marks {
     #[must_use]
     pub fn new(surface: &Geometry, base: u64, pitch: u32, qpitch: u32) -> Option<Self> {
         let Samples::Layers { log2 } = surface.samples else { return None };
-        if surface.tiling != Tiling::Y || surface.block != 1 || surface.shape == Shape::Line {
+        let tiled = matches!(surface.tiling, Tiling::Y | Tiling::Standard(_));
+        if !tiled || surface.block != 1 || surface.shape == Shape::Line {
             return None;
         }
         let unit = match (log2, surface.bytes) {
@@ -106,9 +113,30 @@ impl Marks {
             qpitch,
             samples: Samples::ONE,
             offset: (0, 0),
+            tiling: Tiling::Y,
+            tail: MAX_LEVELS,
             ..*surface
         };
         Some(Self { layout: Layout::new(geometry), unit })
+    }
+
+    /// The marks of a depth buffer: its HiZ buffer, at `base`.
+    #[must_use]
+    pub fn of_depth(depth: &Geometry, base: u64, pitch: u32, qpitch: u32) -> Self {
+        let geometry = Geometry {
+            base,
+            pitch,
+            bytes: 1,
+            halign: 16,
+            valign: 8,
+            qpitch,
+            samples: Samples::ONE,
+            offset: (0, 0),
+            tiling: Tiling::Y,
+            tail: MAX_LEVELS,
+            ..*depth
+        };
+        Self { layout: Layout::new(geometry), unit: Unit::Depth }
     }
 
     /// Pixels that one of a fast clear's or a resolve's rectangle stands for.
@@ -117,6 +145,7 @@ impl Marks {
         match (self.unit, self.layout.geometry().bytes) {
             // Eight blocks by eight.
             (Unit::Block { log2_width }, _) => (8 << log2_width, 32),
+            (Unit::Depth, _) => (1, 1),
             (_, 1) => (8, 2),
             (_, 4) => (2, 2),
             _ => (1, 2),
@@ -174,6 +203,32 @@ impl MarkPlane {
         (PpgttAddress(at).truncated(), LINE >> log2_width)
     }
 
+    /// Where the mark of a block of depth is: tiles of 128 bytes of pitch hold 16 by 16 of them.
+    fn depth_block(&self, x: u32, y: u32) -> u64 {
+        let (x, y) = self.pixel(x, y);
+        let (column, row) = (u64::from(x / 8), u64::from(y / 4));
+        let tile = (row / 16).wrapping_mul((self.pitch / 128).into()).wrapping_add(column / 16);
+        let place = (row % 16) << 4 | column % 16;
+        self.base.wrapping_add(tile << 12).wrapping_add(place << 4)
+    }
+
+    /// Calls `each` with the address of the mark of each block among so many columns and rows from (x, y) on, with the
+    /// block's first row among them, and its columns.
+    fn depth_blocks(
+        &self,
+        (x, y): (u32, u32),
+        (columns, rows): (usize, usize),
+        mut each: impl FnMut(PpgttAddress, usize, u32) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        for row in (0..rows.min(MARKED)).step_by(4) {
+            for column in (0..columns.min(MARKED)).step_by(8) {
+                let at = self.depth_block(x + column as u32, y + row as u32);
+                each(PpgttAddress(at).truncated(), row, 0xff << column)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Which of so many columns and rows from (x, y) on are clear; both are multiples of 32. `None`: none.
     ///
     /// # Errors
@@ -198,6 +253,16 @@ impl MarkPlane {
                 for (rows, marks) in mask.as_chunks_mut::<4>().0.iter_mut().zip(blocks) {
                     *rows = [clear_columns(log2_width, marks); 4];
                 }
+            }
+            Unit::Depth => {
+                self.depth_blocks((x, y), (columns, rows), |at, row, columns| {
+                    let mut mark = [0; DEPTH_MARK];
+                    memory.read(at, &mut mark)?;
+                    if mark == [0; DEPTH_MARK] {
+                        mask.iter_mut().skip(row).take(4).for_each(|mask| *mask |= columns);
+                    }
+                    Ok(())
+                })?;
             }
             Unit::Pixel { .. } => {
                 let mut row = [0; 8 * MARKED];
@@ -238,6 +303,14 @@ impl MarkPlane {
                 }
                 memory.write(at, bytes)
             }
+            Unit::Depth => {
+                let inside = u32::MAX >> (MARKED - columns.clamp(1, MARKED));
+                self.depth_blocks((x, y), (columns, rows), |at, row, columns| {
+                    let mut pixels = mask.iter().take(rows).skip(row).take(4);
+                    let clear = pixels.all(|mask| mask & columns & inside == columns & inside);
+                    memory.write(at, &[if clear { 0 } else { 0xff }; DEPTH_MARK])
+                })
+            }
             Unit::Pixel { stored } => {
                 let mut row = [0; 8 * MARKED];
                 for (mask, y) in mask.iter().zip(y..).take(rows) {
@@ -258,7 +331,7 @@ impl MarkPlane {
     /// Bytes of a pixel's mark.
     fn bytes(&self) -> usize {
         match self.unit {
-            Unit::Block { .. } => 1,
+            Unit::Block { .. } | Unit::Depth => 1,
             Unit::Pixel { stored: ..=0xff } => 1,
             Unit::Pixel { stored: ..=0xffff_ffff } => 4,
             Unit::Pixel { .. } => 8,
@@ -296,6 +369,11 @@ impl MarkPlane {
         x: u32,
         y: u32,
     ) -> Result<bool, Fault> {
+        if self.unit == Unit::Depth {
+            let mut mark = [0; DEPTH_MARK];
+            cache.read(memory, self.depth_block(x, y), &mut mark)?;
+            return Ok(mark == [0; DEPTH_MARK]);
+        }
         let Unit::Block { log2_width } = self.unit else {
             let mut code = [0; 8];
             let code = code.get_mut(..self.bytes()).unwrap_or_default();
@@ -397,7 +475,29 @@ mod tests {
             depth: size[2],
             samples: Samples::Layers { log2 },
             offset: (0, 0),
+            tail: MAX_LEVELS,
         }
+    }
+
+    #[test]
+    fn depth_is_clear_where_its_marks_are_zeros() {
+        let mut memory = Flat::new(MEMORY);
+        let depth = Geometry { pitch: 256, ..geometry(4, 0, [60, 50, 1]) };
+        let plane = Marks::of_depth(&depth, 0x1000, 128, 64).plane(0, 0);
+        let inside = (28, 18);
+        // What reaches over the level's edges is whole, whatever the mask says of it there.
+        let mut mask = [0; MARKED];
+        mask[..18].fill(0x0fff_ff00);
+        plane.write(&mut memory, (32, 32), inside, &mask).unwrap();
+        let clear = plane.read(&mut memory, (32, 32), inside).unwrap().unwrap();
+        assert_eq!((clear[0], clear[17]), (0xffff_ff00, 0xffff_ff00));
+        let mut cache = TexelCache::default();
+        let mut at = |x, y| plane.is_clear(&mut cache, &mut memory, x, y).unwrap();
+        assert!(!at(32, 32) && at(40, 32) && at(59, 49));
+        plane.write(&mut memory, (32, 32), inside, &[0; MARKED]).unwrap();
+        assert_eq!(plane.read(&mut memory, (32, 32), inside).unwrap(), None);
+        // What nobody has touched is clear.
+        assert!(plane.read(&mut memory, (0, 0), (32, 32)).unwrap().is_some());
     }
 
     #[test]

@@ -180,9 +180,9 @@ mod tests {
             let tile = Standard::new(bytes, volume, false);
             let (width, height, depth) = tile.log2_size();
             let mut seen = vec![false; 1 << 12];
-            for z in 0..1 << depth {
-                for y in 0..1 << height {
-                    for x in 0..1 << width {
+            for z in 0..1_u32 << depth {
+                for y in 0..1_u32 << height {
+                    for x in 0..1_u32 << width {
                         let at = tile.column(x) + tile.row(y, 1 << width) + tile.slice(z);
                         assert!(!std::mem::replace(&mut seen[at as usize], true));
                     }
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn pixels_of_32_bits_lie_as_the_modifier_describes() {
         let tile = Standard::new(4, false, false);
-        let at = |x, y| tile.column(4 * x) + tile.row(y, 256);
+        let at = |x: u32, y: u32| tile.column(4 * x) + tile.row(y, 256);
         assert_eq!([at(3, 0), at(0, 1), at(0, 4), at(4, 0), at(0, 8)], [12, 16, 64, 128, 256]);
         assert_eq!([at(8, 0), at(0, 16), at(16, 0), at(32, 0)], [512, 1024, 2048, 4096]);
         assert_eq!(at(0, 32), 8192);

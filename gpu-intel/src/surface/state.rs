@@ -270,11 +270,14 @@ impl Surface {
             5 => Auxiliary::Ccs,
             _ => Auxiliary::None,
         };
+        let at = u64::from(d10 & !0xfff) | u64::from(d11) << 32;
+        let (aux_pitch, aux_qpitch) = (128 * (field(d6, 11, 3) + 1), 4 * field(d6, 30, 16));
         let marks = match auxiliary {
             Auxiliary::Mcs | Auxiliary::Ccs => {
-                let at = u64::from(d10 & !0xfff) | u64::from(d11) << 32;
-                let pitch = 128 * (field(d6, 11, 3) + 1);
-                Marks::new(layout.geometry(), at, pitch, 4 * field(d6, 30, 16))
+                Marks::new(layout.geometry(), at, aux_pitch, aux_qpitch)
+            }
+            Auxiliary::Hiz if log2 == 0 => {
+                Some(Marks::of_depth(layout.geometry(), at, aux_pitch, aux_qpitch))
             }
             _ => None,
         };

@@ -40,7 +40,7 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) const RENDER: Self = Self { minor: 128 };
-    const PRIMARY: Self = Self { minor: 0 };
+    pub(crate) const PRIMARY: Self = Self { minor: 0 };
 
     pub(crate) fn number(self) -> u64 {
         libc::makedev(MAJOR, self.minor)

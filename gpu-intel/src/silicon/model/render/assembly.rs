@@ -67,6 +67,8 @@ pub(super) struct Primitive {
     pub(super) stream: u8,
     /// Which of its vertices has the constant attributes.
     pub(super) provoking: u8,
+    /// Edges of a triangle that are the outline's: bit i is the one from vertex i on.
+    pub(super) outline: u8,
     /// Its number among those of its instance.
     pub(super) id: u32,
 }
@@ -74,7 +76,16 @@ pub(super) struct Primitive {
 impl Primitive {
     /// One by itself.
     pub(super) fn new(kind: Kind, vertices: [VertexId; 3]) -> Self {
-        Self { kind, vertices, around: None, odd: false, stream: 0, provoking: 0, id: 0 }
+        Self {
+            kind,
+            vertices,
+            around: None,
+            odd: false,
+            stream: 0,
+            provoking: 0,
+            outline: 0b111,
+            id: 0,
+        }
     }
 
     /// Its vertices in their order; if `trailing`, a triangle that is turned round begins with the strip's second one.
@@ -183,8 +194,13 @@ impl Assembler {
             }
             Topology::TriangleStrip if n >= 3 => self.strip([c, b, a], n.is_multiple_of(2), to),
             Topology::ReversedTriangleStrip if n >= 3 => self.strip([c, b, a], n % 2 == 1, to),
-            Topology::TriangleFan | Topology::Polygon if n >= 3 => {
+            Topology::TriangleFan if n >= 3 => {
                 self.emit(Kind::Triangle, [self.hub, b, a], fan, to);
+            }
+            // One behind: whether its last edge is the outline's is known with the next vertex.
+            Topology::Polygon if n >= 4 => {
+                let outline = 0b010 | u8::from(n == 4);
+                self.part(outline, [self.hub, c, b], fan, to);
             }
             Topology::AdjacentTriangles if n.is_multiple_of(6) => {
                 self.emit(Kind::Triangle, [f, d, b], triangle, to);
@@ -196,19 +212,19 @@ impl Assembler {
             }
             Topology::Quads if n.is_multiple_of(4) => {
                 let (halves, provoking) = match triangle {
-                    0 => ([[d, c, b], [d, b, a]], 0),
-                    _ => ([[d, c, a], [c, b, a]], 2),
+                    0 => ([(0b011, [d, c, b]), (0b110, [d, b, a])], 0),
+                    _ => ([(0b101, [d, c, a]), (0b011, [c, b, a])], 2),
                 };
-                for half in halves {
-                    self.emit(Kind::Triangle, half, provoking, to);
+                for (outline, half) in halves {
+                    self.part(outline, half, provoking, to);
                 }
                 self.next = self.next.wrapping_sub(1);
             }
             Topology::QuadStrip if n >= 4 && n.is_multiple_of(2) => {
                 let provoking = if triangle == 0 { [0, 1] } else { [2, 2] };
                 // In order around the quad: d, c, a, b.
-                self.emit(Kind::Triangle, [d, c, a], provoking[0], to);
-                self.emit(Kind::Triangle, [b, d, a], provoking[1], to);
+                self.part(0b011, [d, c, a], provoking[0], to);
+                self.part(0b101, [b, d, a], provoking[1], to);
                 self.next = self.next.wrapping_sub(1);
             }
             Topology::Rectangles if n.is_multiple_of(3) => {
@@ -218,8 +234,13 @@ impl Assembler {
         }
     }
 
-    /// The run ends; the next vertex begins another. `to` gets the line that closes a loop.
+    /// The run ends; the next vertex begins another. `to` gets what closes a loop or a polygon.
     pub(super) fn restart(&mut self, to: &mut Vec<Primitive>) {
+        if self.topology == Topology::Polygon && self.seen >= 3 {
+            let [.., b, a] = self.last;
+            let outline = 0b110 | u8::from(self.seen == 3);
+            self.part(outline, [self.hub, b, a], self.provoking.fan, to);
+        }
         if self.topology == Topology::LineLoop && self.seen >= 2 {
             let [.., last] = self.last;
             self.line(last, self.hub, self.provoking.line, to);
@@ -269,6 +290,20 @@ impl Assembler {
         self.emit(Kind::Triangle, vertices, provoking, to);
         if let Some(made) = to.last_mut() {
             made.odd = odd;
+        }
+    }
+
+    /// A triangle of something larger.
+    fn part(
+        &mut self,
+        outline: u8,
+        vertices: [VertexId; 3],
+        provoking: u32,
+        to: &mut Vec<Primitive>,
+    ) {
+        self.emit(Kind::Triangle, vertices, provoking, to);
+        if let Some(last) = to.last_mut() {
+            last.outline = outline;
         }
     }
 
@@ -341,6 +376,29 @@ mod tests {
         assert_eq!(assemble(Topology::Quads, 4, 2), [([0, 1, 3], 2), ([1, 2, 3], 2)]);
         assert_eq!(assemble(Topology::Quads, 4, 0), [([0, 1, 2], 0), ([0, 2, 3], 0)]);
         assert_eq!(assemble(Topology::QuadStrip, 6, 2).len(), 4);
+    }
+
+    #[test]
+    fn of_quads_and_polygons_only_the_outline_has_edges() {
+        let edges = |topology, count| {
+            let mut assembler =
+                Assembler::new(topology, Provoking { line: 1, triangle: 2, fan: 2 });
+            let mut made = Vec::new();
+            (0..count).for_each(|i| assembler.push(VertexId(i), &mut made));
+            assembler.restart(&mut made);
+            let edge = |p: &Primitive, i: usize| (p.vertices[i].0, p.vertices[(i + 1) % 3].0);
+            let drawn = |p: &Primitive| {
+                let outline = (0..3).filter(|i| p.outline >> i & 1 != 0);
+                outline.map(|i| edge(p, i)).collect::<Vec<_>>()
+            };
+            let mut edges: Vec<_> = made.iter().flat_map(drawn).collect();
+            edges.sort_unstable();
+            edges
+        };
+        assert_eq!(edges(Topology::Quads, 4), [(0, 1), (1, 2), (2, 3), (3, 0)]);
+        assert_eq!(edges(Topology::QuadStrip, 4), [(0, 1), (1, 3), (2, 0), (3, 2)]);
+        assert_eq!(edges(Topology::Polygon, 3), [(0, 1), (1, 2), (2, 0)]);
+        assert_eq!(edges(Topology::Polygon, 5), [(0, 1), (1, 2), (2, 3), (3, 4), (4, 0)]);
     }
 
     #[test]

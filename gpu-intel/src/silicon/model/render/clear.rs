@@ -1,7 +1,7 @@
 //! Clears that are no draws: fast clears and resolves of colour, and the operations of WM_HZ_OP.
 //!
 //! A fast clear of colour marks pixels as clear, and a resolve stores the colour of those that are
-//! ([`crate::surface::Marks`]). Of depth, hardware has marks too; here the buffer is filled, and resolves have nothing to do.
+//! ([`crate::surface::Marks`]). So it is with depth and its HiZ buffer.
 //!
 //! Sources: SKL PRM vol 7, "Fast clears", "Render target resolve": what a rectangle stands for; vol 2a, 3DSTATE_WM_HZ_OP,
 //! CLEAR_PARAMS.
@@ -23,9 +23,18 @@ pub(super) fn color(
     worker: &mut Worker,
     stop: &Stop,
 ) -> Result<(), Halt> {
-    let area = scaled(target, shape);
-    let Some(marks) = target.marks(shape.layer) else {
-        return fill(target, area, shape.layer, target.clear(), worker, stop);
+    clear(target, scaled(target, shape), shape.layer, worker, stop)
+}
+
+fn clear(
+    target: &Target,
+    area: Area,
+    layer: u32,
+    worker: &mut Worker,
+    stop: &Stop,
+) -> Result<(), Halt> {
+    let Some(marks) = target.marks(layer) else {
+        return fill(target, area, layer, target.clear(), worker, stop);
     };
     for_each_tile(area.intersection(target.area()), stop, |origin| {
         let memory = &mut worker.memory;
@@ -49,15 +58,24 @@ pub(super) fn resolve(
     worker: &mut Worker,
     stop: &Stop,
 ) -> Result<(), Halt> {
-    if target.marks(shape.layer).is_none() {
+    store_clear(target, scaled(target, shape), shape.layer, worker, stop)
+}
+
+fn store_clear(
+    target: &Target,
+    area: Area,
+    layer: u32,
+    worker: &mut Worker,
+    stop: &Stop,
+) -> Result<(), Halt> {
+    if target.marks(layer).is_none() {
         return Ok(());
     }
     let mut plane = Plane::default();
-    let area = scaled(target, shape).intersection(target.area());
-    for_each_tile(area, stop, |origin| {
+    for_each_tile(area.intersection(target.area()), stop, |origin| {
         let memory = &mut worker.memory;
-        if target.clear_pixels(memory, origin, shape.layer)?.is_some() {
-            plane.load(target, shape.layer, origin, memory)?;
+        if target.clear_pixels(memory, origin, layer)?.is_some() {
+            plane.load(target, layer, origin, memory)?;
             plane.resolve();
             plane.store(origin, memory)?;
         }
@@ -115,13 +133,22 @@ pub(super) fn depth(state: &State, worker: &mut Worker, stop: &Stop) -> Result<(
     let corner = |dword: usize, shift: u32| (words.dword(dword) >> shift & 0xffff) as i32;
     let area =
         Area { left: corner(2, 0), top: corner(2, 16), right: corner(3, 0), bottom: corner(3, 16) };
-    if words.flag(1, 30)
-        && let Some((target, format)) = Target::depth(state)
+    let [clears, resolves, forgets] = [30, 28, 27].map(|bit| words.flag(1, bit));
+    if (clears || resolves || forgets)
+        && let Some((target, _)) = Target::depth(state)
     {
-        let value = format.encode(state.command(state::CLEAR_PARAMS).float(1)).to_le_bytes();
-        let texel = value.get(..format.bytes()).unwrap_or_default();
         for layer in 0..target.layers() {
-            fill(&target, area, layer, texel, worker, stop)?;
+            if clears && is_whole(area, target.area()) {
+                clear(&target, area, layer, worker, stop)?;
+            } else if clears {
+                fill(&target, area, layer, target.clear(), worker, stop)?;
+            } else if resolves {
+                store_clear(&target, area, layer, worker, stop)?;
+            } else {
+                for_each_tile(area.intersection(target.area()), stop, |origin| {
+                    Ok(target.mark_stored(&mut worker.memory, origin, layer)?)
+                })?;
+            }
         }
     }
     if words.flag(1, 31)
@@ -133,6 +160,15 @@ pub(super) fn depth(state: &State, worker: &mut Worker, stop: &Stop) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Whether an area of depth has no blocks in part, but for those at the level's own edges.
+fn is_whole(area: Area, level: Area) -> bool {
+    let whole = |edge: i32, end: i32, size: i32| edge % size == 0 || edge >= end;
+    whole(area.left, level.right, 8)
+        && whole(area.right, level.right, 8)
+        && whole(area.top, level.bottom, 4)
+        && whole(area.bottom, level.bottom, 4)
 }
 
 fn fill(

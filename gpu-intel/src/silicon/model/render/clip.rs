@@ -46,6 +46,14 @@ enum Plane {
     User(u8),
 }
 
+/// What is left of a primitive, or a part of that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) corners: [VertexId; 3],
+    /// As [`Primitive::outline`](super::assembly::Primitive::outline).
+    pub(super) outline: u8,
+}
+
 /// How far the guard band goes, in normalized device coordinates: left, right, top, bottom.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GuardBand(pub(super) [f32; 4]);
@@ -93,18 +101,20 @@ impl Clipper {
         }
     }
 
-    /// The polygons (triangles, lines or points, as it was) that are left of a primitive.
+    /// The pieces (triangles, lines or points, as it was) that are left of a primitive. Edges where it was cut are its
+    /// outline's.
     pub(super) fn clip(
         &self,
         kind: Kind,
         corners: [VertexId; 3],
+        outline: u8,
         guard: GuardBand,
         vertices: &mut Vertices,
-        to: &mut Vec<[VertexId; 3]>,
+        to: &mut Vec<Piece>,
     ) {
         to.clear();
         if !self.enabled || self.accept_all || kind == Kind::Rectangle {
-            to.push(corners);
+            to.push(Piece { corners, outline });
             return;
         }
         let count = match kind {
@@ -144,14 +154,19 @@ impl Clipper {
             .filter(|plane| outside(*plane, false, vertices))
             .collect();
         if cutting.is_empty() {
-            to.push(corners);
+            to.push(Piece { corners, outline });
         } else if kind != Kind::Point {
             let polygon = self.cut(corners_used, &cutting, vertices);
             match (kind, polygon.as_slice()) {
-                (Kind::Line, &[a, b, ..]) => to.push([a, b, b]),
+                (Kind::Line, &[a, b, ..]) => to.push(Piece { corners: [a, b, b], outline }),
                 (Kind::Triangle, &[hub, ref rest @ ..]) => {
-                    to.extend(rest.windows(2).filter_map(|pair| match *pair {
-                        [a, b] => Some([hub, a, b]),
+                    let last = rest.len().saturating_sub(2);
+                    to.extend(rest.windows(2).enumerate().filter_map(|(i, pair)| match *pair {
+                        // The first and the last have an edge at the hub that is the polygon's.
+                        [a, b] => Some(Piece {
+                            corners: [hub, a, b],
+                            outline: u8::from(i == 0) | 0b010 | u8::from(i == last) << 2,
+                        }),
                         _ => None,
                     }));
                 }
@@ -228,8 +243,8 @@ mod tests {
         let corners = [0, 1.min(last), 2.min(last)].map(VertexId);
         let mut made = Vec::new();
         let guard = GuardBand([-4.0, 4.0, -4.0, 4.0]);
-        clipper.clip(kind, corners, guard, &mut vertices, &mut made);
-        made.iter().map(|p| p.iter().map(|v| vertices.position(*v)).collect()).collect()
+        clipper.clip(kind, corners, 0b111, guard, &mut vertices, &mut made);
+        made.iter().map(|p| p.corners.iter().map(|v| vertices.position(*v)).collect()).collect()
     }
 
     #[test]

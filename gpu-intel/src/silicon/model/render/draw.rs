@@ -452,7 +452,13 @@ impl Drawing<'_> {
             let Some(shape) = self.shapes.shapes.get(*index as usize) else { continue };
             quads.clear();
             let (positions, mask) = (self.output.positions, self.output.sample_mask);
-            rasterize(shape, tile, positions, mask, |quad| quads.push(quad));
+            let stipple = self.output.stipple.as_ref().filter(|_| shape.filled);
+            rasterize(shape, tile, positions, mask, |mut quad| {
+                if let Some(stipple) = stipple {
+                    stipple.apply(&mut quad);
+                }
+                quads.push(quad);
+            });
             merger.shape(shape);
             for quad in &mut quads {
                 merger.early(quad, &mut worker.memory)?;

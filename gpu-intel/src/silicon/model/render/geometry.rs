@@ -12,7 +12,7 @@
 
 use super::Halt;
 use super::assembly::{Assembler, Primitive, Provoking, Topology};
-use super::clip::Clipper;
+use super::clip::{Clipper, Piece};
 use super::geometry_shader::GeometryShader;
 use super::setup::{Setup, Shapes};
 use super::state::{self, State};
@@ -76,7 +76,7 @@ pub(super) struct Geometry {
     primitives: Vec<Primitive>,
     done: usize,
     divided: Vertices,
-    clipped: Vec<[VertexId; 3]>,
+    clipped: Vec<Piece>,
     pub(super) counts: Counts,
 }
 
@@ -238,7 +238,9 @@ impl Geometry {
             None => {
                 for (wanted, id) in fetched.iter().zip(first..) {
                     let slots = self.vertices.get_mut(VertexId(id));
-                    self.fetch.fetch(&mut worker.memory, *wanted, slots)?;
+                    if !self.fetch.fetch(&mut worker.memory, *wanted, slots)? {
+                        self.vertices.set_inner(VertexId(id));
+                    }
                 }
             }
         }
@@ -310,11 +312,12 @@ impl Geometry {
             corners.get(usize::from(primitive.provoking)).copied().unwrap_or(corners[0]);
         let guard = self.setup.guard_band(vertices, provoking);
         let mut clipped = std::mem::take(&mut self.clipped);
-        self.clipper.clip(primitive.kind, corners, guard, vertices, &mut clipped);
+        let outline = primitive.outline & vertices.edges(corners);
+        let kind = primitive.kind;
+        self.clipper.clip(kind, corners, outline, guard, vertices, &mut clipped);
         self.counts.clipper_out += clipped.len() as u64;
-        for corners in &clipped {
-            let (kind, id) = (primitive.kind, primitive.id);
-            self.setup.add(kind, *corners, provoking, id, vertices, shapes);
+        for piece in &clipped {
+            self.setup.add(kind, *piece, provoking, primitive.id, vertices, shapes);
         }
         self.clipped = clipped;
         Ok(())
@@ -336,6 +339,9 @@ impl Geometry {
         for held in self.assembler.held().chain(waiting) {
             let (id, slots) = kept.push();
             slots.copy_from_slice(self.vertices.get(*held));
+            if self.vertices.edges([*held; 3]) == 0 {
+                kept.set_inner(id);
+            }
             *held = id;
         }
         self.vertices = kept;

@@ -60,3 +60,63 @@ pub(super) fn answer(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eu::SharedFunction;
+    use crate::silicon::model::render::pixel_shader::Subspan;
+    use crate::silicon::model::render::raster::{Quad, sample_positions};
+    use crate::silicon::model::render::setup::{Area, Edge, Plane, Shape};
+
+    /// What one eight of lanes gets, as floats: b1 is the column, b2 the row, from the screen's corner.
+    fn ask(descriptor: u32, payload: &[Grf], lanes: u32) -> [[f32; 8]; 2] {
+        let shape = Shape {
+            edges: [Edge { a: 0, b: 0, c: 0 }; 4],
+            edge_count: 0,
+            area: Area { left: 0, top: 0, right: 8, bottom: 8 },
+            origin: [0.0; 2],
+            b: [Plane { at: 0.0, dx: 1.0, dy: 0.0 }, Plane { at: 0.0, dx: 0.0, dy: 1.0 }],
+            z: Plane::default(),
+            inverse_w: [1.0; 3],
+            attributes: 0,
+            back_facing: false,
+            filled: true,
+            layer: 0,
+            viewport: 0,
+        };
+        let quad = |x, y| Subspan { quad: Quad { x, y, covered: [0b0010; 4] }, sample: 0 };
+        let subspans = [quad(2, 4), quad(4, 4)];
+        let lanes_of = Lanes { shape: &shape, subspans: &subspans, positions: sample_positions(2) };
+        let message = Message {
+            function: SharedFunction::PixelInterpolator,
+            descriptor,
+            extended: 0,
+            payload,
+            lanes,
+            first: 0,
+            end_of_thread: false,
+        };
+        let mut response = [[0; 8]; 2];
+        answer(&lanes_of, &message, &mut response).unwrap();
+        response.map(|register| register.map(f32::from_bits))
+    }
+
+    #[test]
+    fn points_are_chosen_by_offset_by_sample_and_by_lane() {
+        // 3/16 to the left and 2/16 down of the centre.
+        let [x, y] = ask(0xd | 2 << 4, &[[0; 8]], 0xff);
+        assert_eq!((x[0], y[0]), (2.5 - 3.0 / 16.0, 4.5 + 2.0 / 16.0));
+        assert_eq!((x[7], y[7]), (5.5 - 3.0 / 16.0, 5.5 + 2.0 / 16.0));
+        // Sample 1 of 4 is at (14, 6), and it is the only one that is covered.
+        for descriptor in [1 << 12 | 1 << 4, 2 << 12] {
+            let [x, y] = ask(descriptor, &[[0; 8]], 0xff);
+            assert_eq!((x[0], y[0]), (2.0 + 14.0 / 16.0, 4.0 + 6.0 / 16.0));
+        }
+        let mut own = [[0; 8]; 2];
+        (own[0][5], own[1][5]) = ((-8_i32).cast_unsigned(), 7);
+        let [x, y] = ask(3 << 12, &own, 1 << 5);
+        assert_eq!((x[5], y[5]), (5.0, 4.0 + 15.0 / 16.0));
+        assert_eq!((x[4], y[4]), (0.0, 0.0), "a lane that does not ask");
+    }
+}

@@ -10,7 +10,7 @@ use super::blend::{BLEND_STATE_DWORDS, BlendState, Colors, alpha_coverage, compa
 use super::depth::{DepthFormat, DepthStencil};
 use super::interpolator;
 use super::pixel_shader::{Lanes, PixelShader, Subspan};
-use super::raster::{Quad, Samples, sample_positions};
+use super::raster::{Quad, Samples, Stipple, sample_positions};
 use super::setup::{Area, Shape};
 use super::state::{self, Base, State, Words};
 use super::target::Target;
@@ -42,6 +42,7 @@ pub(super) struct Output {
     /// By their place in the binding table.
     pub(super) targets: [Option<Target>; TARGETS],
     pub(super) sample_mask: Samples,
+    pub(super) stipple: Option<Stipple>,
     pub(super) positions: &'static [(u8, u8)],
     /// Tests come before the shader.
     early: bool,
@@ -120,6 +121,7 @@ impl Output {
             stencil,
             depth_limits,
             targets: Default::default(),
+            stipple: Stipple::new(state),
             sample_mask: state.command(state::SAMPLE_MASK).bits(1, 0..=15) as Samples,
             positions,
             counts: wm.flag(1, 31),

@@ -50,6 +50,8 @@ pub(super) struct PixelShader {
     pub(super) computes_stencil: bool,
     pub(super) masks_samples: bool,
     pub(super) has_side_effects: bool,
+    /// A part of r0.0. Shaders tell faces by the sign of its low word: for front faces it must not be 0.
+    topology: u32,
     positions: &'static [(u8, u8)],
 }
 
@@ -112,6 +114,7 @@ impl PixelShader {
             computes_stencil: extra.flag(1, 5),
             masks_samples: extra.flag(1, 29),
             has_side_effects: extra.flag(1, 2),
+            topology: state.command(state::VF_TOPOLOGY).bits(1, 0..=4),
             positions,
         }))
     }
@@ -164,6 +167,7 @@ impl PixelShader {
         let registers = worker.registers();
         if let Some(header) = registers.get_mut(0) {
             header[0] = u32::from(shape.back_facing) << 15
+                | self.topology
                 | (shape.layer & 0x7ff) << 16
                 | (shape.viewport & 0xf) << 27
                 | u32::from(self.computes_depth) << 13

@@ -3,6 +3,7 @@
 //! Sources: SKL PRM vol 7, "Rasterization": sample positions, the rule for samples on an edge.
 
 use super::setup::{Area, Edge, SUBPIXEL, Shape};
+use super::state::{self, State};
 
 /// Pixels along the side of a tile. Tiles are what worker threads share out; in a Y-tiled surface of 32 bits a pixel, one is
 /// a page.
@@ -52,6 +53,38 @@ pub(super) struct Quad {
     pub(super) y: i32,
     /// What is covered of each pixel.
     pub(super) covered: [Samples; 4],
+}
+
+/// A pattern that is laid over the screen: where it has no bit, insides of triangles are not drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stipple {
+    rows: [u32; 32],
+    offset: (u32, u32),
+}
+
+impl Stipple {
+    /// The pattern, if it is on (3DSTATE_POLY_STIPPLE_PATTERN, POLY_STIPPLE_OFFSET).
+    pub(super) fn new(state: &State) -> Option<Self> {
+        let on = state.command(state::WM).flag(1, 4);
+        let offset = state.command(state::POLY_STIPPLE_OFFSET);
+        let pattern = state.command(state::POLY_STIPPLE_PATTERN);
+        on.then(|| Self {
+            rows: std::array::from_fn(|row| pattern.dword(1 + row)),
+            offset: (offset.bits(1, 8..=12), offset.bits(1, 0..=4)),
+        })
+    }
+
+    /// Takes out of a quad the pixels for which there is no bit. The leftmost has the highest.
+    pub(super) fn apply(&self, quad: &mut Quad) {
+        for (i, covered) in quad.covered.iter_mut().enumerate() {
+            let (x, y) = (quad.x as u32 + (i as u32 & 1), quad.y as u32 + (i as u32 >> 1));
+            let (x, y) = (x.wrapping_add(self.offset.0), y.wrapping_add(self.offset.1));
+            let row = self.rows.get(y as usize % 32).copied().unwrap_or_default();
+            if row >> (31 - x % 32) & 1 == 0 {
+                *covered = 0;
+            }
+        }
+    }
 }
 
 /// Calls `emit` for each quad of `tile` of which the shape covers anything, block by block.
@@ -186,6 +219,7 @@ mod tests {
             inverse_w: [1.0; 3],
             attributes: 0,
             back_facing: false,
+            filled: true,
             layer: 0,
             viewport: 0,
         })
@@ -203,6 +237,25 @@ mod tests {
             }
         });
         covered
+    }
+
+    #[test]
+    fn a_pattern_takes_out_pixels() {
+        let mut state = State::default();
+        assert_eq!(Stipple::new(&state), None);
+        let mut pattern = [0; 33];
+        (pattern[0], pattern[1 + 5]) = (0x7907_001f, 1 << 31 | 1);
+        state.set(&pattern);
+        state.set(&[0x7906_0000, 2 << 8 | 3]);
+        state.set(&[0x7814_0000, 1 << 4]);
+        let stipple = Stipple::new(&state).unwrap();
+        // Row 5 of the pattern is row 2 here; its columns 0 and 31 are 30 and 29.
+        let mut quad = Quad { x: 28, y: 2, covered: [1; 4] };
+        stipple.apply(&mut quad);
+        assert_eq!(quad.covered, [0, 1, 0, 0]);
+        let mut quad = Quad { x: 30, y: 34, covered: [1; 4] };
+        stipple.apply(&mut quad);
+        assert_eq!(quad.covered, [1, 0, 0, 0]);
     }
 
     #[test]

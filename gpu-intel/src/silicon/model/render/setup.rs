@@ -7,7 +7,7 @@
 //! Sources: SKL PRM vol 7, "Strips and fans", "Setup"; vol 2a, 3DSTATE_SF, RASTER, SBE, SBE_SWIZ.
 
 use super::assembly::Kind;
-use super::clip::GuardBand;
+use super::clip::{GuardBand, Piece};
 use super::state::{self, Base, State, Words};
 use super::vertices::{Slot, VertexId, Vertices};
 use crate::command::streamer::Fault;
@@ -82,6 +82,8 @@ pub(super) struct Shape {
     /// Where its attributes begin among those of all shapes.
     pub(super) attributes: usize,
     pub(super) back_facing: bool,
+    /// A triangle's inside, which patterns are for.
+    pub(super) filled: bool,
     pub(super) layer: u32,
     pub(super) viewport: u32,
 }
@@ -250,7 +252,7 @@ impl Setup {
     pub(super) fn add(
         &self,
         kind: Kind,
-        corners: [VertexId; 3],
+        Piece { corners, outline }: Piece,
         provoking: VertexId,
         id: u32,
         vertices: &Vertices,
@@ -262,6 +264,7 @@ impl Setup {
         let mut primitive = Drawn {
             setup: self,
             corners,
+            outline,
             on_screen,
             provoking,
             id,
@@ -363,6 +366,7 @@ impl Shapes {
 struct Drawn<'a> {
     setup: &'a Setup,
     corners: [VertexId; 3],
+    outline: u8,
     on_screen: [Corner; 3],
     provoking: VertexId,
     id: u32,
@@ -398,11 +402,15 @@ impl Drawn<'_> {
         }
         match self.setup.fill[usize::from(self.back_facing)] {
             Fill::Solid => self.triangle(shapes, x, y, doubled),
-            Fill::Wire => {
-                [(0, 1), (1, 2), (2, 0)].into_iter().for_each(|(a, b)| self.line(shapes, a, b));
-            }
-            Fill::Points => (0..3).for_each(|corner| self.point(shapes, corner)),
+            Fill::Wire => self.outlined().for_each(|i| self.line(shapes, i, (i + 1) % 3)),
+            Fill::Points => self.outlined().for_each(|corner| self.point(shapes, corner)),
         }
+    }
+
+    /// The corners at which an edge of the outline begins.
+    fn outlined(&self) -> impl Iterator<Item = usize> + use<> {
+        let outline = self.outline;
+        (0..3).filter(move |corner| outline >> corner & 1 != 0)
     }
 
     fn triangle(&self, shapes: &mut Shapes, x: [i64; 3], y: [i64; 3], doubled: i64) {
@@ -421,7 +429,9 @@ impl Drawn<'_> {
         let bounds = bounds([least(x), most(x)], [least(y), most(y)]);
         let z = self.depth(planes);
         let z = self.offset_depth(z, 0);
+        let before = shapes.shapes.len();
         self.push(shapes, (edges, 3), bounds, (planes, z), [0, 1, 2]);
+        shapes.shapes.iter_mut().skip(before).for_each(|shape| shape.filled = true);
     }
 
     /// b1 and b2 from the corners' places.
@@ -601,6 +611,7 @@ impl Drawn<'_> {
             inverse_w,
             attributes,
             back_facing: self.back_facing,
+            filled: false,
             layer: self.layer,
             viewport: self.viewport,
         });

@@ -69,7 +69,15 @@ impl Target {
             size(state),
             samples(state),
         );
-        Some((Self::of_depth(state, layout), format))
+        let hiz = state.command(state::HIER_DEPTH_BUFFER);
+        let marks = (words.flag(1, 22) && hiz.address(2).0 != 0).then(|| {
+            let (pitch, qpitch) = (hiz.bits(1, 0..=16) + 1, 4 * hiz.bits(4, 0..=14));
+            Marks::of_depth(&layout, hiz.address(2).0, pitch, qpitch)
+        });
+        let mut clear = [0; LARGEST_ELEMENT];
+        let value = format.encode(state.command(state::CLEAR_PARAMS).float(1));
+        clear.iter_mut().zip(value.to_le_bytes()).for_each(|(to, from)| *to = from);
+        Some((Self::of_depth(state, layout, marks, clear), format))
     }
 
     /// The stencil buffer, if there is one.
@@ -82,10 +90,15 @@ impl Target {
         let qpitch = 4 * words.bits(4, 0..=14);
         let base = words.address(2).0;
         let layout = Geometry::stencil(base, pitch, qpitch, size(state), samples(state));
-        Some(Self::of_depth(state, layout))
+        Some(Self::of_depth(state, layout, None, [0; LARGEST_ELEMENT]))
     }
 
-    fn of_depth(state: &State, geometry: Geometry) -> Self {
+    fn of_depth(
+        state: &State,
+        geometry: Geometry,
+        marks: Option<Marks>,
+        clear: [u8; LARGEST_ELEMENT],
+    ) -> Self {
         let words = state.command(state::DEPTH_BUFFER);
         let layers = words.bits(7, 21..=31) + 1;
         Self(Arc::new(Inner {
@@ -94,8 +107,8 @@ impl Target {
             first_layer: words.bits(5, 10..=20),
             layers,
             format: None,
-            marks: None,
-            clear: [0; LARGEST_ELEMENT],
+            marks,
+            clear,
         }))
     }
 

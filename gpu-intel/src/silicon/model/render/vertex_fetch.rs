@@ -145,6 +145,8 @@ pub(super) struct Wanted {
 pub(super) struct VertexFetch {
     buffers: Vec<Buffer>,
     elements: Vec<Element>,
+    /// The element that says whether an edge of an outline begins at a vertex.
+    edge_flag: Option<usize>,
     vertex_id: Option<Generated>,
     instance_id: Option<Generated>,
     first_instance: u32,
@@ -189,6 +191,7 @@ impl VertexFetch {
         Self {
             buffers: (0..VERTEX_BUFFER_COUNT).map(buffer).collect(),
             elements: (0..count).map(element).collect(),
+            edge_flag: (0..count).find(|i| words.from(1 + 2 * i).flag(0, 15)),
             vertex_id: place(15, 13..=14, 0..=5),
             instance_id: place(31, 29..=30, 16..=21),
             first_instance,
@@ -200,13 +203,13 @@ impl VertexFetch {
         self.elements.len()
     }
 
-    /// Fetches one vertex: an element is a slot.
+    /// Fetches one vertex: an element is a slot. Returns whether an edge of an outline begins there.
     pub(super) fn fetch<M: PpgttMemory>(
         &self,
         memory: &mut M,
         wanted: Wanted,
         to: &mut [Slot],
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         for (element, slot) in self.elements.iter().zip(&mut *to) {
             let values = self.element(element, memory, wanted)?;
             for (i, component) in element.components.into_iter().enumerate() {
@@ -224,7 +227,8 @@ impl VertexFetch {
                 *to = value;
             }
         }
-        Ok(())
+        let flag = self.edge_flag.and_then(|element| to.get(element));
+        Ok(flag.is_none_or(|slot| slot[0] != 0))
     }
 
     fn element<M: PpgttMemory>(

@@ -81,7 +81,9 @@ impl VertexShader {
         let mut slots: Vec<Slot> = vec![[0; 4]; fetch.slots()];
         let mut payload = vec![[0; LANES]; 4 * self.elements.len()];
         for (lane, wanted) in batch.iter().enumerate() {
-            fetch.fetch(&mut worker.memory, *wanted, &mut slots)?;
+            if !fetch.fetch(&mut worker.memory, *wanted, &mut slots)? {
+                vertices.set_inner(VertexId(first.0 + lane as u32));
+            }
             let elements = slots.get(self.elements.start..).unwrap_or_default();
             for (registers, slot) in payload.chunks_exact_mut(4).zip(elements) {
                 for (register, value) in registers.iter_mut().zip(slot) {

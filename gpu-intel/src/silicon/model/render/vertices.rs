@@ -24,6 +24,8 @@ pub(super) struct VertexId(pub(super) u32);
 pub(super) struct Vertices {
     slots_each: usize,
     slots: Vec<Slot>,
+    /// Those that no edge of an outline begins at, in order.
+    inner: Vec<VertexId>,
 }
 
 impl Vertices {
@@ -31,6 +33,24 @@ impl Vertices {
     pub(super) fn clear(&mut self, slots_each: usize) {
         self.slots_each = slots_each.max(2);
         self.slots.clear();
+        self.inner.clear();
+    }
+
+    /// Says of the vertex that came last, or of one before it, that no edge of an outline begins there.
+    pub(super) fn set_inner(&mut self, vertex: VertexId) {
+        if let Err(place) = self.inner.binary_search_by_key(&vertex.0, |inner| inner.0) {
+            self.inner.insert(place, vertex);
+        }
+    }
+
+    /// At which corners edges of an outline begin: a bit each.
+    pub(super) fn edges(&self, corners: [VertexId; 3]) -> u8 {
+        if self.inner.is_empty() {
+            return 0b111;
+        }
+        let inner =
+            |vertex: &VertexId| self.inner.binary_search_by_key(&vertex.0, |inner| inner.0).is_ok();
+        corners.iter().enumerate().fold(0, |edges, (i, v)| edges | u8::from(!inner(v)) << i)
     }
 
     pub(super) fn slots_each(&self) -> usize {
@@ -100,5 +120,24 @@ impl Vertices {
             }
         }
         id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edges_begin_at_vertices_that_are_not_inner() {
+        let mut vertices = Vertices::default();
+        vertices.clear(2);
+        let ids = [(); 4].map(|()| vertices.push().0);
+        assert_eq!(vertices.edges([ids[0], ids[1], ids[2]]), 0b111);
+        vertices.set_inner(ids[3]);
+        vertices.set_inner(ids[1]);
+        assert_eq!(vertices.edges([ids[0], ids[1], ids[2]]), 0b101);
+        assert_eq!(vertices.edges([ids[1], ids[3], ids[0]]), 0b100);
+        vertices.clear(2);
+        assert_eq!(vertices.edges([ids[1]; 3]), 0b111);
     }
 }
