@@ -360,8 +360,8 @@ mod tests {
     use super::*;
     use crate::trace::Reader;
 
-    /// Replays a capture; returns the dwords of all its buffer objects of so many bytes.
-    fn buffers(capture: &str, bytes: u64) -> Vec<Vec<u32>> {
+    /// Replays a capture; returns the dwords of all its buffer objects of up to 2 MiB.
+    fn buffers(capture: &str) -> Vec<Vec<u32>> {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/corpus");
         let file = File::open(corpus.join(capture)).unwrap();
         let mut reader = Reader::new(BufReader::new(file)).unwrap();
@@ -369,15 +369,15 @@ mod tests {
         let mut found = Vec::new();
         while let Some(record) = reader.next_record().unwrap() {
             match &record {
-                Record::Create { buffer, size } if *size == bytes => found.push(*buffer),
-                Record::Destroy { buffer } => found.retain(|known| known != buffer),
+                Record::Create { buffer, size } if *size <= 2 << 20 => found.push((*buffer, *size)),
+                Record::Destroy { buffer } => found.retain(|(known, _)| known != buffer),
                 _ => {}
             }
             if let Some(executed) = replay.record(&record).unwrap() {
                 assert_eq!(executed.stopped, None);
             }
         }
-        let dwords = |buffer: BufferId| {
+        let dwords = |(buffer, bytes): (BufferId, u64)| {
             let mut contents = vec![0; bytes as usize];
             replay.read(buffer, 0, &mut contents).unwrap();
             contents.as_chunks().0.iter().map(|dword| u32::from_le_bytes(*dword)).collect()
@@ -393,13 +393,25 @@ mod tests {
             let hash = |dwords: &Vec<u32>| {
                 dwords.iter().fold(0_u32, |hash, dword| hash.wrapping_mul(31).wrapping_add(*dword))
             };
-            let hashes: Vec<u32> = buffers(capture, 65536).iter().map(hash).collect();
+            let hashes: Vec<u32> = buffers(capture).iter().map(hash).collect();
             assert!(hashes.contains(&0x6394_8faa), "{capture}: {hashes:08x?}");
         }
         // Two dispatches, of which memory says how large the second is, add to one number.
         for capture in ["m22_gl_compute.i9t", "m25_gl_compute.i9t"] {
             let is_sum = |dwords: &Vec<u32>| dwords.windows(2).any(|two| two == [96_205_056, 3969]);
-            assert!(buffers(capture, 2 << 20).iter().any(is_sum), "{capture}");
+            assert!(buffers(capture).iter().any(is_sum), "{capture}");
+        }
+    }
+
+    /// `tests/corpus/m25_gl_xfb`: the vertices of a triangle, twice as large.
+    #[test]
+    fn streams_are_written_to_buffers() {
+        let vertices =
+            [-1.6, -1.6, 0.0, 2.0, 1.6, -1.6, 0.0, 2.0, 0.0, 1.6, 0.0, 2.0_f32].map(f32::to_bits);
+        for capture in ["m22_gl_xfb.i9t", "m25_gl_xfb.i9t"] {
+            let are_there =
+                |dwords: &Vec<u32>| dwords.windows(vertices.len()).any(|some| some == vertices);
+            assert!(buffers(capture).iter().any(are_there), "{capture}");
         }
     }
 }

@@ -233,3 +233,90 @@ impl GeometryShader {
         made.iter_mut().skip(begin).for_each(|primitive| primitive.id = id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shader(topology: Topology, count: Option<usize>, has_streams: bool) -> GeometryShader {
+        let state = State::default();
+        GeometryShader {
+            kernel: Kernel::compute(
+                &state,
+                state.command(state::GS),
+                state.command(state::GS),
+                Vec::new(),
+            ),
+            program: Arc::new(Program::new(&[])),
+            start: 2,
+            slots: 16,
+            instances: 1,
+            has_handles: true,
+            has_ids: false,
+            pushed: 0..0,
+            discards_neighbours: false,
+            trailing: true,
+            topology,
+            provoking: Provoking::default(),
+            vertex_slots: 2,
+            count,
+            control: PAIR,
+            has_streams,
+            stream: 0,
+        }
+    }
+
+    fn collect(shader: &GeometryShader, slots: &[[u32; 4]]) -> (Vec<Primitive>, Vertices) {
+        let mut entries = Vertices::default();
+        entries.clear(shader.slots);
+        let (entry, to) = entries.push();
+        to[..slots.len()].copy_from_slice(slots);
+        let (mut vertices, mut made) = (Vertices::default(), Vec::new());
+        vertices.clear(shader.vertex_slots());
+        shader.collect(&entries, entry, 7, &mut vertices, &mut made);
+        (made, vertices)
+    }
+
+    #[test]
+    fn strips_end_where_they_are_cut() {
+        let shader = shader(Topology::TriangleStrip, None, false);
+        // Seven vertices are said, five have room; a cut behind the third.
+        let mut slots = [[0; 4]; 16];
+        (slots[0][0], slots[2][0]) = (7, 0b100);
+        for vertex in 0..6 {
+            slots[4 + 2 * vertex] = [vertex as u32; 4];
+        }
+        let (made, vertices) = collect(&shader, &slots);
+        assert_eq!(vertices.len(), 6);
+        let corners: Vec<_> = made.iter().map(|p| (p.vertices.map(|v| v.0), p.id)).collect();
+        assert_eq!(corners, [([0, 1, 2], 7), ([3, 4, 5], 7)]);
+        assert_eq!(vertices.slot(VertexId(5), 0), [5; 4]);
+    }
+
+    #[test]
+    fn points_have_streams() {
+        let shader = shader(Topology::Points, Some(3), true);
+        let mut slots = [[0; 4]; 16];
+        slots[0][0] = 0b01_10_00;
+        let (made, _) = collect(&shader, &slots);
+        assert_eq!(made.iter().map(|p| p.stream).collect::<Vec<_>>(), [0, 2, 1]);
+    }
+
+    #[test]
+    fn a_primitive_comes_with_its_neighbours() {
+        let shader = shader(Topology::Points, None, false);
+        let corners = |primitive: Primitive| {
+            let (corners, count) = shader.corners(&primitive);
+            corners[..count].iter().map(|corner| corner.0).collect::<Vec<_>>()
+        };
+        let [a, b, c, x, y, z] = [0, 1, 2, 3, 4, 5].map(VertexId);
+        let triangle = Primitive::new(Kind::Triangle, [a, b, c]);
+        assert_eq!(corners(triangle), [0, 1, 2]);
+        assert_eq!(corners(Primitive { odd: true, ..triangle }), [2, 0, 1]);
+        let among = Primitive { around: Some([x, y, z]), ..triangle };
+        assert_eq!(corners(among), [0, 3, 1, 4, 2, 5]);
+        assert_eq!(corners(Primitive { odd: true, ..among }), [2, 5, 0, 3, 1, 4]);
+        let line = Primitive { around: Some([x, y, y]), ..Primitive::new(Kind::Line, [a, b, b]) };
+        assert_eq!(corners(line), [3, 0, 1, 4]);
+    }
+}

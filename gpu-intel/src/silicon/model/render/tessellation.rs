@@ -287,3 +287,27 @@ impl Tessellation {
         worker.run(&self.domain_program, &self.domain, &mut urb, stop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patches_are_whole_or_dropped() {
+        assert!(Patches::new(31).is_none());
+        let mut patches = Patches::new(32 + 2).unwrap();
+        (0..7).for_each(|i| patches.push(VertexId(i)));
+        patches.restart();
+        (7..10).for_each(|i| patches.push(VertexId(i)));
+        patches.next_instance();
+        (10..13).for_each(|i| patches.push(VertexId(i)));
+        assert_eq!(patches.len(), 4);
+        let mut taken = Vec::new();
+        while let Some((points, id)) = patches.take() {
+            taken.push((points.iter().map(|p| p.0).collect::<Vec<_>>(), id));
+        }
+        let expected =
+            [(vec![0, 1, 2], 0), (vec![3, 4, 5], 1), (vec![7, 8, 9], 2), (vec![10, 11, 12], 0)];
+        assert_eq!(taken, expected);
+    }
+}

@@ -160,3 +160,61 @@ impl StageFunctions for Urb<'_> {
         Some(&mut self.arrived)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_memory;
+    use super::*;
+
+    fn message(payload: &[Grf], descriptor: u32, lanes: u32) -> Message<'_> {
+        Message {
+            function: SharedFunction::Urb,
+            descriptor,
+            extended: 0,
+            payload,
+            lanes,
+            first: 0,
+            end_of_thread: false,
+        }
+    }
+
+    #[test]
+    fn handles_lead_to_entries() {
+        let mut memory = test_memory::memory();
+        let store = |value: u32| {
+            let mut vertices = Vertices::default();
+            vertices.clear(2);
+            for i in 0..2 {
+                let (_, slots) = vertices.push();
+                slots[1] = [value + i; 4];
+            }
+            vertices
+        };
+        let (mut written, patch, inputs) = (store(10), store(20), store(30));
+        let mut urb = Urb::new(&mut written, VertexId(1), 1).with(Some(&patch), Some(&inputs));
+        let mut read = |urb: &mut Urb<'_>, handle: u32, offset: u32| {
+            let mut response = [[99; 8]; 2];
+            let payload = [[handle | 0xdead_0000; 8]];
+            let read = message(&payload, SIMD8_READ | offset << 4, 0x0f);
+            urb.send(&read, &mut response, &mut memory).unwrap();
+            assert_eq!(response[1][4], 99, "a lane that takes no part");
+            response[1][0]
+        };
+        assert_eq!(read(&mut urb, 0, 1), 11);
+        assert_eq!(read(&mut urb, PATCH, 1), 20);
+        assert_eq!(read(&mut urb, INPUTS + 1, 1), 31);
+        for (handle, offset) in [(1, 1), (INPUTS + 9, 1), (0, 0x7ff)] {
+            assert_eq!(read(&mut urb, handle, offset), 0);
+        }
+        // Two dwords, of which a mask lets the second pass.
+        let masked = [[0; 8], [0b10 << 16; 8], [7; 8], [8; 8]];
+        let write = message(&masked, SIMD8_WRITE | 1 << 15 | 1 << 4, 1);
+        urb.send(&write, &mut [], &mut test_memory::memory()).unwrap();
+        // Nobody writes what is read.
+        let other = [[PATCH; 8], [7; 8]];
+        let write = message(&other, SIMD8_WRITE | 1 << 4, 1);
+        urb.send(&write, &mut [], &mut test_memory::memory()).unwrap();
+        assert_eq!(written.slot(VertexId(1), 1), [11, 8, 11, 11]);
+        assert_eq!(patch.slot(VertexId(0), 1), [20; 4]);
+    }
+}
