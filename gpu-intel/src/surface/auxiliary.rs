@@ -208,7 +208,7 @@ impl MarkPlane {
         let (x, y) = self.pixel(x, y);
         let (column, row) = (u64::from(x / 8), u64::from(y / 4));
         let tile = (row / 16).wrapping_mul((self.pitch / 128).into()).wrapping_add(column / 16);
-        let place = (row % 16) << 4 | column % 16;
+        let place = 16 * (row % 16) + column % 16;
         self.base.wrapping_add(tile << 12).wrapping_add(place << 4)
     }
 
