@@ -72,8 +72,8 @@ bench: ## the benches
 spec: setup build ## measure what SPECIFICATION.md promises
 	$(CARGO) run --quiet --release --package vgate-tests --bin spec
 
-conformance: build ## run IGT in guests, write docs/conformance.md; ARGS='--help' shows how to choose
-	scripts/setup igt
+conformance: build ## run IGT in guests, or --piglit, write docs/conformance.md; ARGS='--help' shows how to choose
+	scripts/setup igt mesa-forky
 	$(CARGO) run --quiet --release --package vgate-tests --bin conformance -- $(ARGS)
 
 clean: ## remove what was built and fetched
