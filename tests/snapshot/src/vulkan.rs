@@ -4,14 +4,13 @@
 
 #![expect(unreachable_pub, reason = "exported as symbols")]
 
-use std::ffi::{CStr, c_void};
 use std::sync::Mutex;
 
 use ash::prelude::VkResult;
 use ash::vk;
 
 use crate::frames::{self, Picture};
-use crate::next::next;
+use crate::next::{address, next};
 
 /// What the program has made, as far as a copy needs it.
 #[derive(Clone, Copy, Default)]
@@ -94,12 +93,6 @@ pub unsafe extern "system" fn vkQueuePresentKHR(
     unsafe { next(queue, info) }
 }
 
-/// One of Vulkan's functions behind this library, or null.
-fn find(name: &CStr) -> *const c_void {
-    // SAFETY: a name with its end.
-    unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) }
-}
-
 impl Made {
     /// The picture in an image that is about to be presented.
     fn picture(&self, queue: vk::Queue, image: u32) -> VkResult<Picture> {
@@ -113,7 +106,7 @@ impl Made {
         // SAFETY: the objects are the program's own, and it draws with no other thread.
         let driver = unsafe {
             self.copy(queue, image, &mut bytes)?;
-            let instance = ash::Instance::load_with(find, vk::Instance::null());
+            let instance = ash::Instance::load_with(address, vk::Instance::null());
             instance.get_physical_device_properties(self.physical)
         };
         let driver =
@@ -130,8 +123,8 @@ impl Made {
     unsafe fn copy(&self, queue: vk::Queue, image: u32, to: &mut [u8]) -> VkResult<()> {
         // SAFETY: as our caller promises; sizes and formats are the swapchain's.
         unsafe {
-            let device = ash::Device::load_with(find, self.device);
-            let instance = ash::Instance::load_with(find, vk::Instance::null());
+            let device = ash::Device::load_with(address, self.device);
+            let instance = ash::Instance::load_with(address, vk::Instance::null());
             device.device_wait_idle()?;
             let image = self.image(image)?;
 

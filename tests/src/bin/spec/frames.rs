@@ -34,7 +34,7 @@ const PIXELS: &str = "effect2d";
 const SECONDS: u32 = 2;
 /// What the few frames take is subtracted from what the many do, so that starting up doesn't count.
 const FRAMES: [u32; 2] = [5, 35];
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 2;
 const LIMIT: Duration = Duration::from_secs(240);
 
 pub(crate) fn measure() -> Result<Vec<Measured>> {
@@ -62,9 +62,11 @@ pub(crate) fn measure() -> Result<Vec<Measured>> {
     Ok(vec![Measured::new("frame-time", ratio, note), threads()?])
 }
 
-/// One thread and two take turns. The frames are the same ones, so their time can be taken from outside.
+/// One thread and two take turns. The frames are the same ones, so their time can be taken from outside; and how two threads share
+/// the work shows only where nobody else does the processors' work as well.
 fn threads() -> Result<Measured> {
     let mut best = [f64::INFINITY; 2];
+    let alone = go_before_others(true);
     for _ in 0..ROUNDS {
         for (best, threads) in best.iter_mut().zip(["1", "2"]) {
             let time = |frame| -> Result<f64> {
@@ -77,10 +79,21 @@ fn threads() -> Result<Measured> {
             *best = best.min((time(many)? - time(few)?) / f64::from(many - few));
         }
     }
+    go_before_others(false);
     let [one, two] = best;
     let (one_ms, two_ms, times) = (rounded(one), rounded(two), rounded(one / two));
-    let note = format!("{one_ms} ms a frame with one, {two_ms} with two: {times} times as fast");
+    let how = if alone { "before all other programs" } else { "among other programs" };
+    let note =
+        format!("{how} {one_ms} ms a frame with one, {two_ms} with two: {times} times as fast");
     Ok(Measured::new("frame-threads", two / one, note))
+}
+
+/// Has what this thread starts run before whatever else wants the processors (real-time), or no longer. Whether it may.
+fn go_before_others(before: bool) -> bool {
+    let (policy, priority) = if before { (libc::SCHED_RR, 1) } else { (libc::SCHED_OTHER, 0) };
+    let parameters = libc::sched_param { sched_priority: priority };
+    // SAFETY: it changes how this thread is scheduled, and nothing else.
+    unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) == 0 }
 }
 
 fn vkmark(scenes: &[&str]) -> Result<Program> {
