@@ -65,7 +65,7 @@ pub(crate) fn drawn(picture: impl FnOnce() -> Picture) {
         return;
     }
     let Picture { width, height, rgb, driver } = picture();
-    end(write(file, width, height, &rgb)
+    end(&write(file, width, height, &rgb)
         .map(|()| say(&format!("snapshot of frame {frame}: {width}x{height} of {driver}"))))
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn shown() {
     std::thread::sleep(REFRESH);
     say(&format!("snapshot: frame {frame} is shown"));
     std::thread::sleep(*time);
-    end(Ok(()))
+    end(&Ok(()))
 }
 
 /// Prints a line behind all that the program has printed so far.
@@ -98,8 +98,8 @@ fn say(line: &str) {
 }
 
 /// Ends this program at once.
-fn end(outcome: Result<(), Box<dyn Error>>) -> ! {
-    if let Err(error) = &outcome {
+fn end(outcome: &Result<(), Box<dyn Error>>) -> ! {
+    if let Err(error) = outcome {
         eprintln!("snapshot: {error}");
     }
     // SAFETY: this process ends, and what its threads are at doesn't matter any more.
