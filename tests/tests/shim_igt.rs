@@ -2,8 +2,8 @@
 //! (tests/conformance/shim.txt) ends as it says. `make conformance ARGS='--shim [TEST@SUBTEST]...'` writes the list anew.
 
 use anyhow::{Result, ensure};
-use vgate_tests::conformance::Verdict;
-use vgate_tests::conformance::shim::{self, List};
+use vgate_tests::conformance::shim::{self, LIST};
+use vgate_tests::conformance::{List, Verdict};
 
 /// A few of each kind, all short.
 const FEW: &[&str] = &[
@@ -44,7 +44,7 @@ fn a_few_of_each_kind_pass() -> Result<()> {
 
 #[test]
 fn every_subtest_is_listed_with_a_reason_unless_it_passes() -> Result<()> {
-    let list = List::load()?;
+    let list = List::load(LIST)?;
     let missing: Vec<_> =
         shim::subtests()?.into_iter().filter(|name| list.get(name).is_none()).collect();
     ensure!(missing.is_empty(), "not listed: {missing:?}");
@@ -60,7 +60,7 @@ fn every_subtest_is_listed_with_a_reason_unless_it_passes() -> Result<()> {
 #[ignore = "make test-long: some hundred subtests, 1 s and more each"]
 fn what_is_listed_as_a_pass_passes() -> Result<()> {
     let mut all_lost = Vec::new();
-    for (name, outcome) in List::load()?.iter() {
+    for (name, outcome) in List::load(LIST)?.iter() {
         if outcome.verdict == Verdict::Pass {
             all_lost.extend(lost(name)?);
         }
