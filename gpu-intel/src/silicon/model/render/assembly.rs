@@ -262,7 +262,7 @@ impl Assembler {
         let i = 2 * number;
         let odd = number.is_multiple_of(2);
         self.strip([vertex(i - 1), vertex(i + 1), vertex(i + 3)], odd, to);
-        let before = vertex(if number == 1 { 2 } else { i - 2 });
+        let before = vertex(if number == 1 { 2 } else { i - 3 });
         let behind = vertex(if is_last { i + 4 } else { i + 5 });
         let beside = vertex(i + 2);
         among(to, if odd { [beside, behind, before] } else { [before, behind, beside] });
@@ -409,7 +409,7 @@ mod tests {
             assemble(Topology::AdjacentTriangleStrip, 10, 2),
             [([0, 2, 4], 2), ([2, 6, 4], 1), ([4, 6, 8], 2)]
         );
-        // Tables 10.1 and 10.2 of OpenGL ES 3.2, which count from 1.
+        // As OpenGL ES 3.2 has them ("Triangle strips with adjacency"), which counts from 1.
         let mut assembler = Assembler::new(Topology::AdjacentTriangleStrip, Provoking::default());
         let mut made = Vec::new();
         (1..=10).for_each(|i| assembler.push(VertexId(i), &mut made));
@@ -418,8 +418,8 @@ mod tests {
         assembler.restart(&mut made);
         let expected = [
             ([1, 3, 5], [2, 7, 4]),
-            ([5, 3, 7], [2, 6, 9]),
-            ([5, 7, 9], [4, 10, 8]),
+            ([5, 3, 7], [1, 6, 9]),
+            ([5, 7, 9], [3, 10, 8]),
             ([1, 3, 5], [2, 6, 4]),
         ];
         for (primitive, (corners, mut around)) in made.iter().zip(expected) {

@@ -152,6 +152,9 @@ impl StreamOut {
         vertices: &Vertices,
         memory: &mut Memory,
     ) -> Result<(), Fault> {
+        if !self.on {
+            return Ok(());
+        }
         let Some(stream) = self.streams.get_mut(usize::from(primitive.stream)) else {
             return Ok(());
         };
@@ -162,9 +165,6 @@ impl StreamOut {
             Kind::Triangle => &corners[..],
             Kind::Rectangle => return Ok(()),
         };
-        if !self.on {
-            return Ok(());
-        }
         stream.needed += 1;
         let used = |i: usize, buffer: &Buffer| buffer.on && stream.buffers >> i & 1 != 0;
         let has_room = |buffer: &Buffer| {
