@@ -25,6 +25,8 @@ use crate::surface::{Format, LARGEST_ELEMENT, SURFACE_DWORDS, Surface, SurfaceKi
 
 /// Render targets of a draw.
 pub(super) const TARGETS: usize = 8;
+/// Pixels along the side of the largest surface.
+const MOST_PIXELS: u32 = 1 << 14;
 /// Lanes of the widest thread.
 const LANES: usize = 32;
 
@@ -41,6 +43,8 @@ pub(super) struct Output {
     depth_limits: Vec<[f32; 2]>,
     /// By their place in the binding table.
     pub(super) targets: [Option<Target>; TARGETS],
+    /// Width and height of what pixels are shaded for that are written to no target.
+    nowhere: (i32, i32),
     pub(super) sample_mask: Samples,
     pub(super) stipple: Option<Stipple>,
     pub(super) positions: &'static [(u8, u8)],
@@ -121,15 +125,26 @@ impl Output {
             stencil,
             depth_limits,
             targets: Default::default(),
+            nowhere: (0, 0),
             stipple: Stipple::new(state),
             sample_mask: state.command(state::SAMPLE_MASK).bits(1, 0..=15) as Samples,
             positions,
             counts: wm.flag(1, 31),
         };
-        if shader.is_some() {
+        if let Some(shader) = shader {
             this.find_targets(state, memory);
+            if shader.has_side_effects {
+                // Shapes are cut to it.
+                this.shade_nowhere(MOST_PIXELS, MOST_PIXELS);
+            }
         }
         Ok(this)
+    }
+
+    /// Lets pixels be shaded whether they have a target or not: shaders write elsewhere, too, and samples are counted.
+    fn shade_nowhere(&mut self, width: u32, height: u32) {
+        let size = |size: u32| size.min(MOST_PIXELS) as i32;
+        self.nowhere = (self.nowhere.0.max(size(width)), self.nowhere.1.max(size(height)));
     }
 
     /// Looks at the first surfaces of the binding table. Those that can't be rendered to may be textures, or nothing at all.
@@ -142,6 +157,9 @@ impl Output {
             let at = base.wrapping_add(u64::from(offset & !63));
             let Ok(words) = read::<SURFACE_DWORDS>(memory, at) else { continue };
             let Ok(surface) = Surface::decode(&words) else { continue };
+            if surface.kind == SurfaceKind::Null {
+                self.shade_nowhere(surface.width, surface.height);
+            }
             let drawable = !surface.is_buffer() && surface.kind != SurfaceKind::Null;
             if !drawable || 1 << surface.log2_samples != self.positions.len() {
                 continue;
@@ -154,7 +172,8 @@ impl Output {
     pub(super) fn area(&self) -> Area {
         let targets = self.targets.iter().flatten().chain(self.stencil.iter());
         let depth = self.depth.iter().map(|(target, _)| target);
-        let none = Area { left: 0, top: 0, right: 0, bottom: 0 };
+        let (right, bottom) = self.nowhere;
+        let none = Area { left: 0, top: 0, right, bottom };
         targets.chain(depth).map(Target::area).fold(none, |all, area| Area {
             right: all.right.max(area.right),
             bottom: all.bottom.max(area.bottom),
