@@ -154,13 +154,17 @@ impl Dispatch {
         let keep = |result| results.lock().unwrap_or_else(PoisonError::into_inner).push(result);
         let count = usize::try_from(total).unwrap_or(usize::MAX).min(self.at_work);
         if let [first, others @ ..] = workers {
-            let others = others.iter_mut().take(count.saturating_sub(1));
-            rayon::scope(|scope| {
-                for worker in others {
-                    scope.spawn(|_| keep(work(worker)));
-                }
+            // Waking another thread takes longer than a small group.
+            if count <= 1 || others.is_empty() {
                 keep(work(first));
-            });
+            } else {
+                rayon::scope(|scope| {
+                    for worker in others.iter_mut().take(count - 1) {
+                        scope.spawn(|_| keep(work(worker)));
+                    }
+                    keep(work(first));
+                });
+            }
         }
         for result in results.into_inner().unwrap_or_else(PoisonError::into_inner) {
             match result {
