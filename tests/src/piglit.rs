@@ -18,8 +18,8 @@ pub const LISTED: usize = 400;
 
 /// How long one program may take where a compiler draws for it.
 pub const LIMIT: Duration = Duration::from_secs(20);
-/// How long where the software GPU does.
-pub const LIMIT_ON_VGATE: Duration = Duration::from_secs(120);
+/// How long where the software GPU does: what takes longer counts as hung.
+pub const LIMIT_ON_VGATE: Duration = Duration::from_secs(300);
 
 /// What came of each listed program on the software GPU.
 pub const LIST: Place = Place {

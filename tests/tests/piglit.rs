@@ -6,10 +6,10 @@ use vgate_tests::conformance::{List, Verdict};
 use vgate_tests::piglit;
 
 /// How many of the list must pass, whatever the committed list says.
-const LEAST: usize = 160;
+const LEAST: usize = 360;
 
 /// Of so many programs that pass, `make test` runs one.
-const STRIDE: usize = 8;
+const STRIDE: usize = 6;
 
 #[test]
 fn each_listed_program_has_a_verdict_and_none_crashed_or_hung() -> Result<()> {
@@ -34,7 +34,7 @@ fn each_listed_program_has_a_verdict_and_none_crashed_or_hung() -> Result<()> {
 }
 
 #[test]
-fn one_in_eight_of_those_that_passed_still_draws_the_right_pixels() -> Result<()> {
+fn one_in_six_of_those_that_passed_still_draws_the_right_pixels() -> Result<()> {
     let list = List::load(piglit::LIST)?;
     let passed = list.iter().filter(|(_, outcome)| outcome.verdict == Verdict::Pass);
     let some: Vec<_> = passed.map(|(name, _)| name.to_owned()).step_by(STRIDE).collect();

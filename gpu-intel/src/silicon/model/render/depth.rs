@@ -200,4 +200,10 @@ mod tests {
         assert!(all.test(false, Some((format, 50, &mut depth)), Some(&mut stencil)));
         assert_eq!((stencil, depth), (7, 100), "depth is only tested");
     }
+
+    #[test]
+    fn stencil_alone_leaves_the_depth_buffer_alone() {
+        assert!(!state(1 << 3 | 1 << 2, 0, 0).uses_depth());
+        assert!(state(1 << 1, 0, 0).uses_depth() && state(1, 0, 0).uses_depth());
+    }
 }
