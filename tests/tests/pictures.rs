@@ -128,6 +128,9 @@ fn glmark2_s_scenes_in_a_wayland_compositor_look_like_llvmpipe_s() -> Result<()>
 /// How long a guest's program may take to its picture: its processor is emulated, and llvmpipe compiles.
 const GUEST_LIMIT: Duration = Duration::from_secs(240);
 
+/// Which frame of a guest's programs is looked at.
+const FRAME: u32 = 30;
+
 /// A stock guest with a screen, in whose root of Debian 13 programs run one after the other.
 struct Machine {
     vgate: Vgate,
@@ -149,9 +152,10 @@ impl Machine {
 
     /// What its screen shows of a program at a frame, if a driver whose name holds `driver` draws it.
     fn shows(&mut self, driver: &str, variables: &str, program: &str) -> Result<Picture> {
-        let hold = "LD_PRELOAD=/run/programs/libsnapshot.so SNAPSHOT_FRAME=30 SNAPSHOT_HOLD=5";
+        let hold = format!("SNAPSHOT_FRAME={FRAME} SNAPSHOT_HOLD=5 {variables}");
+        let hold = format!("LD_PRELOAD=/run/programs/libsnapshot.so {hold}");
         let seconds = GUEST_LIMIT.as_secs();
-        self.guest.send(&format!("run {seconds} /usr/bin/env {hold} {variables} {program}"))?;
+        self.guest.send(&format!("run {seconds} /usr/bin/env {hold} {program}"))?;
         let lines = self.guest.lines_until("is shown", GUEST_LIMIT)?;
         let picture = self.vgate.screenshot("guest")?;
         let last = self.guest.lines().pop();
@@ -187,6 +191,32 @@ fn glmark2_on_a_stock_guest_s_screen_looks_like_llvmpipe_s() -> Result<()> {
     for scene in ["build", "texture", "shading", "bump"] {
         let program = format!("glmark2-es2-drm --swap-mode fifo -b {scene}");
         machine.is_alike(&format!("glmark2-{scene}"), &program)?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "make test-long: a minute"]
+fn gears_on_a_stock_guest_s_screen_look_like_llvmpipe_s() -> Result<()> {
+    Machine::start("pictures-gears")?.is_alike("gears", "kmscube -g")
+}
+
+/// lavapipe has no screen to draw on. What it draws without one is as large.
+#[test]
+#[ignore = "make test-long: three minutes"]
+fn vkmark_on_a_stock_guest_s_screen_looks_like_lavapipe_s() -> Result<()> {
+    let mut machine = Machine::start("pictures-vkmark")?;
+    for scene in ["vertex", "texture:anisotropy=0", "shading:shading=phong", "cube", "clear"] {
+        let title = scene.split(':').next().unwrap_or(scene);
+        let name = |driver| format!("pictures-guest-vkmark-{title}-{driver}");
+        let drawn = machine.shows(OURS, "", &format!("vkmark --winsys kms -b {scene}"))?;
+        keep(&drawn, &name("vgate"))?;
+        nothing_was_refused(&machine.vgate.show("guest")?)?;
+        let software = Root::mesa("13")?.program("vkmark").args(["--winsys", "headless"]);
+        let software = software.args(["--size", "640x480", "-b", scene]);
+        let software = software.env("VK_DRIVER_FILES", "/usr/share/vulkan/icd.d/lvp_icd.json");
+        let expected = snapshot(software, FRAME, SOFTWARE, &name("software"))?;
+        are_alike(&name("vgate"), &drawn, &expected)?;
     }
     Ok(())
 }
