@@ -133,7 +133,8 @@ impl Output {
         };
         if let Some(shader) = shader {
             this.find_targets(state, memory);
-            if shader.has_side_effects {
+            const FORCE_ON: u32 = 2;
+            if shader.has_side_effects || wm.bits(1, 19..=20) == FORCE_ON {
                 // Shapes are cut to it.
                 this.shade_nowhere(MOST_PIXELS, MOST_PIXELS);
             }
