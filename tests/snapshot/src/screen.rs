@@ -20,7 +20,7 @@ pub unsafe extern "C" fn drmModePageFlip(
     data: *mut c_void,
 ) -> c_int {
     frames::shown();
-    let next = next!(c"drmModePageFlip", PageFlip);
+    let next = next!(c"drmModePageFlip" in c"libdrm.so.2", PageFlip);
     // SAFETY: as our caller promises.
     unsafe { next(card, pipe, buffer, flags, data) }
 }
