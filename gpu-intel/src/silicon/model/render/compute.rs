@@ -12,11 +12,11 @@
 //! Sources: SKL PRM vol 2a, GPGPU_WALKER, MEDIA_VFE_STATE, MEDIA_CURBE_LOAD; vol 2d, INTERFACE_DESCRIPTOR_DATA; vol 7, "GPGPU
 //! thread payload", "Barriers".
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::Halt;
 use super::kernel::Kernel;
+use super::spread::spread;
 use super::state::{self, Base, State, Words};
 use super::turns::take_turns;
 use super::worker::{StageFunctions, Worker};
@@ -130,55 +130,12 @@ impl Dispatch {
         let [x, y, z] = self.groups.map(u128::from);
         let total = u64::try_from(x * y * z).unwrap_or(u64::MAX);
         let lanes: u32 = self.masks.iter().map(|mask| mask.count_ones()).sum();
-        let next = AtomicU64::new(0);
-        let halted = AtomicBool::new(false);
-        let work = |worker: &mut Worker| -> Result<(), Halt> {
-            let mut group = Group::new(self.masks.len(), self.shared);
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= total {
-                    return Ok(());
-                }
-                if halted.load(Ordering::Relaxed) || stop.killed() {
-                    return Err(Halt::Killed);
-                }
-                let done = group.run(self, number, worker, stop);
-                if done.is_err() {
-                    halted.store(true, Ordering::Relaxed);
-                }
-                done?;
-            }
+        let begin = || Group::new(self.masks.len(), self.shared);
+        let piece = |group: &mut Group, number: u64, worker: &mut Worker| {
+            group.run(self, number, worker, stop)
         };
-        let (mut killed, mut fault) = (false, None);
-        let results = Mutex::new(Vec::new());
-        let keep = |result| results.lock().unwrap_or_else(PoisonError::into_inner).push(result);
-        let count = usize::try_from(total).unwrap_or(usize::MAX).min(self.at_work);
-        if let [first, others @ ..] = workers {
-            // Waking another thread takes longer than a small group.
-            if count <= 1 || others.is_empty() {
-                keep(work(first));
-            } else {
-                rayon::scope(|scope| {
-                    for worker in others.iter_mut().take(count - 1) {
-                        scope.spawn(|_| keep(work(worker)));
-                    }
-                    keep(work(first));
-                });
-            }
-        }
-        for result in results.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            match result {
-                Ok(()) => {}
-                Err(Halt::Killed) => killed = true,
-                // A fault says more than that others have stopped for it.
-                Err(halt @ Halt::Fault(_)) => fault = Some(halt),
-            }
-        }
-        match (fault, killed) {
-            (Some(fault), _) => Err(fault),
-            (None, true) => Err(Halt::Killed),
-            (None, false) => Ok(total.wrapping_mul(lanes.into())),
-        }
+        spread(workers, self.at_work, total, stop, begin, piece)?;
+        Ok(total.wrapping_mul(lanes.into()))
     }
 }
 
@@ -289,6 +246,7 @@ impl Group {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
     use std::time::Duration;
 
     use super::super::test_memory;

@@ -1,7 +1,6 @@
 //! The renderer: takes state and draws, spreads tiles over threads.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::Halt;
 use super::clear;
@@ -11,6 +10,7 @@ use super::merger::{Merger, Output, PixelCounts};
 use super::pixel_shader::{PixelShader, Subspan};
 use super::raster::{Quad, Samples, TILE, rasterize, sample_positions};
 use super::setup::{Area, Shapes};
+use super::spread::spread;
 use super::state::{self, Opcode, State, Words};
 use super::stream_out;
 use super::target::Target;
@@ -376,8 +376,8 @@ impl Drawing<'_> {
         Ok(counts)
     }
 
-    fn share_out(
-        &self,
+    fn share_out<'s>(
+        &'s self,
         pairs: &[(u32, u32)],
         shares: &[Share],
         area: Area,
@@ -385,53 +385,18 @@ impl Drawing<'_> {
         workers: &mut [Worker],
         counts: &mut Vec<PixelCounts>,
     ) -> Result<(), Halt> {
-        let next = AtomicUsize::new(0);
-        let halted = AtomicBool::new(false);
-        let work = |worker: &mut Worker| -> Result<PixelCounts, Halt> {
-            let mut merger = Merger::new(self.output, self.shader);
-            while let Some(share) = shares.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if halted.load(Ordering::Relaxed) || self.stop.killed() {
-                    return Err(Halt::Killed);
-                }
-                let shapes = pairs.get(share.pairs.clone()).unwrap_or_default();
-                let done = self.tile(share.origin, shapes, area, &mut merger, worker);
-                if done.is_err() {
-                    halted.store(true, Ordering::Relaxed);
-                }
-                done?;
-            }
-            Ok(merger.counts)
-        };
         // What shaders write elsewhere is written in the order of one thread.
         let alone = self.shader.is_some_and(|shader| shader.has_side_effects);
-        let results = Mutex::new(Vec::new());
-        let keep = |result| results.lock().unwrap_or_else(PoisonError::into_inner).push(result);
-        let [first, others @ ..] = workers else { return Ok(()) };
-        if worth_sharing && !alone && shares.len() > 1 {
-            rayon::scope(|scope| {
-                for worker in others.iter_mut().take(shares.len() - 1) {
-                    scope.spawn(|_| keep(work(worker)));
-                }
-                keep(work(first));
-            });
-        } else {
-            keep(work(first));
-        }
-        let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        // A fault says more than that others have stopped for it.
-        let (mut killed, mut fault) = (false, None);
-        for result in results {
-            match result {
-                Ok(counted) => counts.push(counted),
-                Err(Halt::Killed) => killed = true,
-                Err(halt @ Halt::Fault(_)) => fault = Some(halt),
-            }
-        }
-        match (fault, killed) {
-            (Some(fault), _) => Err(fault),
-            (None, true) => Err(Halt::Killed),
-            (None, false) => Ok(()),
-        }
+        let at_once = if worth_sharing && !alone { usize::MAX } else { 1 };
+        let begin = || Merger::new(self.output, self.shader);
+        let piece = |merger: &mut Merger<'s>, number: u64, worker: &mut Worker| {
+            let Some(share) = shares.get(number as usize) else { return Ok(()) };
+            let shapes = pairs.get(share.pairs.clone()).unwrap_or_default();
+            self.tile(share.origin, shapes, area, merger, worker)
+        };
+        let mergers = spread(workers, at_once, shares.len() as u64, self.stop, begin, piece)?;
+        counts.extend(mergers.into_iter().map(|merger| merger.counts));
+        Ok(())
     }
 
     /// Draws all shapes of one tile.

@@ -35,6 +35,7 @@ pub mod message;
 mod pixel_shader;
 mod raster;
 mod setup;
+mod spread;
 mod state;
 mod stream_out;
 mod target;
