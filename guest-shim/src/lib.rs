@@ -8,7 +8,8 @@
 //! ```
 //!
 //! [`wire`] is what both sides agree on; it needs no operating system. `client` (a feature) is a library that speaks it,
-//! for processes under Linux; `packets` and `bells` (another) are what both sides do with their socket and doorbells.
+//! for processes under Linux; `packets` and `bells` (another) are what both sides do with their socket and doorbells. `uapi`
+//! (a third) is what an i915 looks like to programs.
 
 #![no_std]
 #![deny(unsafe_code)]
@@ -25,4 +26,6 @@ pub mod client;
 pub mod node;
 #[cfg(feature = "socket")]
 pub mod packets;
+#[cfg(feature = "uapi")]
+pub mod uapi;
 pub mod wire;

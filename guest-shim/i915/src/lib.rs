@@ -56,6 +56,7 @@ mod spaces;
 mod state;
 mod syncobj;
 mod syncobj_calls;
-mod uapi;
 mod user;
 mod world;
+
+use guest_shim::uapi;

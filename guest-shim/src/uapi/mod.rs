@@ -1,28 +1,32 @@
-//! What the kernel's public headers say: numbers and layouts, nothing else.
+//! What the kernel's public headers say of the DRM and of i915: numbers and layouts, nothing else. The preloaded library
+//! answers these calls, silicon on the host's driver makes them.
 //!
 //! A call is one word: `direction 2 │ size 14 │ type 8 │ number 8`. As the kernel's DRM core does, we go by the number and take
 //! the caller's size only for how much to copy: what an older caller doesn't know of is zero.
 
-pub(crate) mod drm;
-pub(crate) mod i915;
+#![allow(missing_docs, reason = "the headers say what each is")]
+#![allow(missing_debug_implementations, reason = "of types that a derive makes for itself")]
+
+pub mod drm;
+pub mod i915;
 
 /// The type of all calls of the DRM: 'd'.
-pub(crate) const DRM: u8 = b'd';
+pub const DRM: u8 = b'd';
 /// The type of the calls of sync files: '>'.
-pub(crate) const SYNC_FILE: u8 = b'>';
+pub const SYNC_FILE: u8 = b'>';
 /// The type of the calls of DMA buffers: 'b'.
-pub(crate) const DMA_BUF: u8 = b'b';
+pub const DMA_BUF: u8 = b'b';
 
 /// An `ioctl`'s second argument, taken apart (asm-generic/ioctl.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Call(pub(crate) u32);
+pub struct Call(pub u32);
 
 impl Call {
-    pub(crate) fn number(self) -> u8 {
+    pub fn number(self) -> u8 {
         self.0 as u8
     }
 
-    pub(crate) fn kind(self) -> u8 {
+    pub fn kind(self) -> u8 {
         (self.0 >> 8) as u8
     }
 
@@ -31,12 +35,12 @@ impl Call {
     }
 
     /// How much the caller hands in.
-    pub(crate) fn bytes_in(self) -> usize {
+    pub fn bytes_in(self) -> usize {
         if self.0 & 1 << 30 == 0 { 0 } else { self.bytes() }
     }
 
     /// How much it wants back.
-    pub(crate) fn bytes_out(self) -> usize {
+    pub fn bytes_out(self) -> usize {
         if self.0 & 1 << 31 == 0 { 0 } else { self.bytes() }
     }
 }
@@ -51,8 +55,8 @@ macro_rules! layouts {
                 zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout,
             )]
             #[repr(C)]
-            pub(crate) struct $name {
-                $(pub(crate) $field: $kind,)*
+            pub struct $name {
+                $(pub $field: $kind,)*
             }
         )*
     };

@@ -2,57 +2,57 @@
 
 use super::layouts;
 
-pub(crate) const VERSION: u8 = 0x00;
-pub(crate) const GET_UNIQUE: u8 = 0x01;
-pub(crate) const GET_MAGIC: u8 = 0x02;
-pub(crate) const SET_VERSION: u8 = 0x07;
-pub(crate) const GEM_CLOSE: u8 = 0x09;
-pub(crate) const GEM_FLINK: u8 = 0x0a;
-pub(crate) const GEM_OPEN: u8 = 0x0b;
-pub(crate) const GET_CAP: u8 = 0x0c;
-pub(crate) const SET_CLIENT_CAP: u8 = 0x0d;
-pub(crate) const AUTH_MAGIC: u8 = 0x11;
-pub(crate) const SET_MASTER: u8 = 0x1e;
-pub(crate) const DROP_MASTER: u8 = 0x1f;
-pub(crate) const PRIME_HANDLE_TO_FD: u8 = 0x2d;
-pub(crate) const PRIME_FD_TO_HANDLE: u8 = 0x2e;
-pub(crate) const MODE_GETRESOURCES: u8 = 0xa0;
-pub(crate) const MODE_CREATE_DUMB: u8 = 0xb2;
-pub(crate) const MODE_MAP_DUMB: u8 = 0xb3;
-pub(crate) const MODE_DESTROY_DUMB: u8 = 0xb4;
-pub(crate) const MODE_GETPLANERESOURCES: u8 = 0xb5;
-pub(crate) const SYNCOBJ_CREATE: u8 = 0xbf;
-pub(crate) const SYNCOBJ_DESTROY: u8 = 0xc0;
-pub(crate) const SYNCOBJ_HANDLE_TO_FD: u8 = 0xc1;
-pub(crate) const SYNCOBJ_FD_TO_HANDLE: u8 = 0xc2;
-pub(crate) const SYNCOBJ_WAIT: u8 = 0xc3;
-pub(crate) const SYNCOBJ_RESET: u8 = 0xc4;
-pub(crate) const SYNCOBJ_SIGNAL: u8 = 0xc5;
-pub(crate) const SYNCOBJ_TIMELINE_WAIT: u8 = 0xca;
-pub(crate) const SYNCOBJ_QUERY: u8 = 0xcb;
-pub(crate) const SYNCOBJ_TRANSFER: u8 = 0xcc;
-pub(crate) const SYNCOBJ_TIMELINE_SIGNAL: u8 = 0xcd;
+pub const VERSION: u8 = 0x00;
+pub const GET_UNIQUE: u8 = 0x01;
+pub const GET_MAGIC: u8 = 0x02;
+pub const SET_VERSION: u8 = 0x07;
+pub const GEM_CLOSE: u8 = 0x09;
+pub const GEM_FLINK: u8 = 0x0a;
+pub const GEM_OPEN: u8 = 0x0b;
+pub const GET_CAP: u8 = 0x0c;
+pub const SET_CLIENT_CAP: u8 = 0x0d;
+pub const AUTH_MAGIC: u8 = 0x11;
+pub const SET_MASTER: u8 = 0x1e;
+pub const DROP_MASTER: u8 = 0x1f;
+pub const PRIME_HANDLE_TO_FD: u8 = 0x2d;
+pub const PRIME_FD_TO_HANDLE: u8 = 0x2e;
+pub const MODE_GETRESOURCES: u8 = 0xa0;
+pub const MODE_CREATE_DUMB: u8 = 0xb2;
+pub const MODE_MAP_DUMB: u8 = 0xb3;
+pub const MODE_DESTROY_DUMB: u8 = 0xb4;
+pub const MODE_GETPLANERESOURCES: u8 = 0xb5;
+pub const SYNCOBJ_CREATE: u8 = 0xbf;
+pub const SYNCOBJ_DESTROY: u8 = 0xc0;
+pub const SYNCOBJ_HANDLE_TO_FD: u8 = 0xc1;
+pub const SYNCOBJ_FD_TO_HANDLE: u8 = 0xc2;
+pub const SYNCOBJ_WAIT: u8 = 0xc3;
+pub const SYNCOBJ_RESET: u8 = 0xc4;
+pub const SYNCOBJ_SIGNAL: u8 = 0xc5;
+pub const SYNCOBJ_TIMELINE_WAIT: u8 = 0xca;
+pub const SYNCOBJ_QUERY: u8 = 0xcb;
+pub const SYNCOBJ_TRANSFER: u8 = 0xcc;
+pub const SYNCOBJ_TIMELINE_SIGNAL: u8 = 0xcd;
 
-pub(crate) const CAP_DUMB_BUFFER: u64 = 0x1;
-pub(crate) const CAP_PRIME: u64 = 0x5;
-pub(crate) const CAP_TIMESTAMP_MONOTONIC: u64 = 0x6;
-pub(crate) const CAP_SYNCOBJ: u64 = 0x13;
-pub(crate) const CAP_SYNCOBJ_TIMELINE: u64 = 0x14;
+pub const CAP_DUMB_BUFFER: u64 = 0x1;
+pub const CAP_PRIME: u64 = 0x5;
+pub const CAP_TIMESTAMP_MONOTONIC: u64 = 0x6;
+pub const CAP_SYNCOBJ: u64 = 0x13;
+pub const CAP_SYNCOBJ_TIMELINE: u64 = 0x14;
 
 /// `O_CLOEXEC`, `O_RDWR`: the flags of an export.
-pub(crate) const PRIME_FLAGS: u32 = 0o2_000_000 | 0o2;
+pub const PRIME_FLAGS: u32 = 0o2_000_000 | 0o2;
 
-pub(crate) const SYNCOBJ_CREATE_SIGNALED: u32 = 1;
+pub const SYNCOBJ_CREATE_SIGNALED: u32 = 1;
 /// Import and export alike: it is about a sync file.
-pub(crate) const SYNCOBJ_AS_SYNC_FILE: u32 = 1;
-pub(crate) const SYNCOBJ_QUERY_LAST_SUBMITTED: u32 = 1;
-pub(crate) const WAIT_ALL: u32 = 1;
-pub(crate) const WAIT_FOR_SUBMIT: u32 = 1 << 1;
-pub(crate) const WAIT_AVAILABLE: u32 = 1 << 2;
-pub(crate) const WAIT_DEADLINE: u32 = 1 << 3;
+pub const SYNCOBJ_AS_SYNC_FILE: u32 = 1;
+pub const SYNCOBJ_QUERY_LAST_SUBMITTED: u32 = 1;
+pub const WAIT_ALL: u32 = 1;
+pub const WAIT_FOR_SUBMIT: u32 = 1 << 1;
+pub const WAIT_AVAILABLE: u32 = 1 << 2;
+pub const WAIT_DEADLINE: u32 = 1 << 3;
 
-pub(crate) const SYNC_IOC_MERGE: u8 = 3;
-pub(crate) const SYNC_IOC_FILE_INFO: u8 = 4;
+pub const SYNC_IOC_MERGE: u8 = 3;
+pub const SYNC_IOC_FILE_INFO: u8 = 4;
 
 layouts! {
     Version {

@@ -2,37 +2,37 @@
 
 use super::layouts;
 
-pub(crate) const GETPARAM: u8 = 0x46;
-pub(crate) const SETPARAM: u8 = 0x47;
-pub(crate) const GEM_EXECBUFFER: u8 = 0x54;
-pub(crate) const GEM_BUSY: u8 = 0x57;
-pub(crate) const GEM_THROTTLE: u8 = 0x58;
-pub(crate) const GEM_CREATE: u8 = 0x5b;
-pub(crate) const GEM_PREAD: u8 = 0x5c;
-pub(crate) const GEM_PWRITE: u8 = 0x5d;
-pub(crate) const GEM_MMAP: u8 = 0x5e;
-pub(crate) const GEM_SET_DOMAIN: u8 = 0x5f;
-pub(crate) const GEM_SW_FINISH: u8 = 0x60;
-pub(crate) const GEM_SET_TILING: u8 = 0x61;
-pub(crate) const GEM_GET_TILING: u8 = 0x62;
-pub(crate) const GEM_GET_APERTURE: u8 = 0x63;
-pub(crate) const GEM_MMAP_OFFSET: u8 = 0x64;
-pub(crate) const GEM_MADVISE: u8 = 0x66;
-pub(crate) const GEM_EXECBUFFER2: u8 = 0x69;
-pub(crate) const GEM_WAIT: u8 = 0x6c;
-pub(crate) const GEM_CONTEXT_CREATE: u8 = 0x6d;
-pub(crate) const GEM_CONTEXT_DESTROY: u8 = 0x6e;
-pub(crate) const GEM_SET_CACHING: u8 = 0x6f;
-pub(crate) const GEM_GET_CACHING: u8 = 0x70;
-pub(crate) const REG_READ: u8 = 0x71;
-pub(crate) const GET_RESET_STATS: u8 = 0x72;
-pub(crate) const GEM_USERPTR: u8 = 0x73;
-pub(crate) const GEM_CONTEXT_GETPARAM: u8 = 0x74;
-pub(crate) const GEM_CONTEXT_SETPARAM: u8 = 0x75;
-pub(crate) const QUERY: u8 = 0x79;
-pub(crate) const GEM_VM_CREATE: u8 = 0x7a;
-pub(crate) const GEM_VM_DESTROY: u8 = 0x7b;
-pub(crate) const GEM_CREATE_EXT: u8 = 0x7c;
+pub const GETPARAM: u8 = 0x46;
+pub const SETPARAM: u8 = 0x47;
+pub const GEM_EXECBUFFER: u8 = 0x54;
+pub const GEM_BUSY: u8 = 0x57;
+pub const GEM_THROTTLE: u8 = 0x58;
+pub const GEM_CREATE: u8 = 0x5b;
+pub const GEM_PREAD: u8 = 0x5c;
+pub const GEM_PWRITE: u8 = 0x5d;
+pub const GEM_MMAP: u8 = 0x5e;
+pub const GEM_SET_DOMAIN: u8 = 0x5f;
+pub const GEM_SW_FINISH: u8 = 0x60;
+pub const GEM_SET_TILING: u8 = 0x61;
+pub const GEM_GET_TILING: u8 = 0x62;
+pub const GEM_GET_APERTURE: u8 = 0x63;
+pub const GEM_MMAP_OFFSET: u8 = 0x64;
+pub const GEM_MADVISE: u8 = 0x66;
+pub const GEM_EXECBUFFER2: u8 = 0x69;
+pub const GEM_WAIT: u8 = 0x6c;
+pub const GEM_CONTEXT_CREATE: u8 = 0x6d;
+pub const GEM_CONTEXT_DESTROY: u8 = 0x6e;
+pub const GEM_SET_CACHING: u8 = 0x6f;
+pub const GEM_GET_CACHING: u8 = 0x70;
+pub const REG_READ: u8 = 0x71;
+pub const GET_RESET_STATS: u8 = 0x72;
+pub const GEM_USERPTR: u8 = 0x73;
+pub const GEM_CONTEXT_GETPARAM: u8 = 0x74;
+pub const GEM_CONTEXT_SETPARAM: u8 = 0x75;
+pub const QUERY: u8 = 0x79;
+pub const GEM_VM_CREATE: u8 = 0x7a;
+pub const GEM_VM_DESTROY: u8 = 0x7b;
+pub const GEM_CREATE_EXT: u8 = 0x7c;
 
 layouts! {
     GetParam { param: i32, pad: u32, value: u64 }
@@ -96,50 +96,50 @@ layouts! {
 }
 
 // Domains of a buffer.
-pub(crate) const DOMAIN_CPU: u32 = 0x1;
-pub(crate) const DOMAIN_GTT: u32 = 0x40;
-pub(crate) const DOMAIN_WC: u32 = 0x80;
-pub(crate) const DOMAINS_OF_THE_GPU: u32 = 0x3e;
+pub const DOMAIN_CPU: u32 = 0x1;
+pub const DOMAIN_GTT: u32 = 0x40;
+pub const DOMAIN_WC: u32 = 0x80;
+pub const DOMAINS_OF_THE_GPU: u32 = 0x3e;
 
 // Context parameters.
-pub(crate) const PARAM_GTT_SIZE: u64 = 0x3;
-pub(crate) const PARAM_NO_ERROR_CAPTURE: u64 = 0x4;
-pub(crate) const PARAM_BANNABLE: u64 = 0x5;
-pub(crate) const PARAM_PRIORITY: u64 = 0x6;
-pub(crate) const PARAM_SSEU: u64 = 0x7;
-pub(crate) const PARAM_RECOVERABLE: u64 = 0x8;
-pub(crate) const PARAM_VM: u64 = 0x9;
-pub(crate) const PARAM_ENGINES: u64 = 0xa;
-pub(crate) const PARAM_PERSISTENCE: u64 = 0xb;
-pub(crate) const PARAM_PROTECTED: u64 = 0xd;
+pub const PARAM_GTT_SIZE: u64 = 0x3;
+pub const PARAM_NO_ERROR_CAPTURE: u64 = 0x4;
+pub const PARAM_BANNABLE: u64 = 0x5;
+pub const PARAM_PRIORITY: u64 = 0x6;
+pub const PARAM_SSEU: u64 = 0x7;
+pub const PARAM_RECOVERABLE: u64 = 0x8;
+pub const PARAM_VM: u64 = 0x9;
+pub const PARAM_ENGINES: u64 = 0xa;
+pub const PARAM_PERSISTENCE: u64 = 0xb;
+pub const PARAM_PROTECTED: u64 = 0xd;
 
 // EXECBUFFER2.
-pub(crate) const EXEC_RING_MASK: u64 = 0x3f;
-pub(crate) const EXEC_CONSTANTS_MASK: u64 = 3 << 6;
-pub(crate) const EXEC_SECURE: u64 = 1 << 9;
-pub(crate) const EXEC_NO_RELOC: u64 = 1 << 11;
-pub(crate) const EXEC_HANDLE_LUT: u64 = 1 << 12;
-pub(crate) const EXEC_BSD_MASK: u64 = 3 << 13;
-pub(crate) const EXEC_RESOURCE_STREAMER: u64 = 1 << 15;
-pub(crate) const EXEC_FENCE_IN: u64 = 1 << 16;
-pub(crate) const EXEC_FENCE_OUT: u64 = 1 << 17;
-pub(crate) const EXEC_BATCH_FIRST: u64 = 1 << 18;
-pub(crate) const EXEC_FENCE_ARRAY: u64 = 1 << 19;
-pub(crate) const EXEC_FENCE_SUBMIT: u64 = 1 << 20;
-pub(crate) const EXEC_USE_EXTENSIONS: u64 = 1 << 21;
+pub const EXEC_RING_MASK: u64 = 0x3f;
+pub const EXEC_CONSTANTS_MASK: u64 = 3 << 6;
+pub const EXEC_SECURE: u64 = 1 << 9;
+pub const EXEC_NO_RELOC: u64 = 1 << 11;
+pub const EXEC_HANDLE_LUT: u64 = 1 << 12;
+pub const EXEC_BSD_MASK: u64 = 3 << 13;
+pub const EXEC_RESOURCE_STREAMER: u64 = 1 << 15;
+pub const EXEC_FENCE_IN: u64 = 1 << 16;
+pub const EXEC_FENCE_OUT: u64 = 1 << 17;
+pub const EXEC_BATCH_FIRST: u64 = 1 << 18;
+pub const EXEC_FENCE_ARRAY: u64 = 1 << 19;
+pub const EXEC_FENCE_SUBMIT: u64 = 1 << 20;
+pub const EXEC_USE_EXTENSIONS: u64 = 1 << 21;
 /// From here on a flag is unknown.
-pub(crate) const EXEC_UNKNOWN: u64 = !((1 << 22) - 1);
+pub const EXEC_UNKNOWN: u64 = !((1 << 22) - 1);
 
-pub(crate) const OBJECT_WRITE: u64 = 1 << 2;
-pub(crate) const OBJECT_48_BIT: u64 = 1 << 3;
-pub(crate) const OBJECT_PINNED: u64 = 1 << 4;
-pub(crate) const OBJECT_PAD_TO_SIZE: u64 = 1 << 5;
-pub(crate) const OBJECT_ASYNC: u64 = 1 << 6;
+pub const OBJECT_WRITE: u64 = 1 << 2;
+pub const OBJECT_48_BIT: u64 = 1 << 3;
+pub const OBJECT_PINNED: u64 = 1 << 4;
+pub const OBJECT_PAD_TO_SIZE: u64 = 1 << 5;
+pub const OBJECT_ASYNC: u64 = 1 << 6;
 /// Beyond CAPTURE (bit 7) a flag is unknown.
-pub(crate) const OBJECT_UNKNOWN: u64 = !((1 << 8) - 1);
+pub const OBJECT_UNKNOWN: u64 = !((1 << 8) - 1);
 
-pub(crate) const FENCE_WAIT: u32 = 1;
-pub(crate) const FENCE_SIGNAL: u32 = 2;
+pub const FENCE_WAIT: u32 = 1;
+pub const FENCE_SIGNAL: u32 = 2;
 
 #[cfg(test)]
 mod tests {
