@@ -29,10 +29,12 @@ pub(crate) struct Config {
 }
 
 /// What executes the guests' work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Silicon {
     /// A software model of a Gen9.
     Model,
+    /// The host's GPU, by this render node.
+    Drm(PathBuf),
 }
 
 /// A VM.
@@ -41,6 +43,8 @@ pub(crate) struct Vm {
     pub(crate) config: VmConfig,
     /// The GPU that its guest sees.
     pub(crate) gpu: VgpuConfig,
+    /// Whether the file says which.
+    pub(crate) named: bool,
 }
 
 /// A socket for clients of the paravirtual way.
@@ -49,6 +53,8 @@ pub(crate) struct Shim {
     pub(crate) config: ShimConfig,
     /// The part that its clients see.
     pub(crate) platform: Platform,
+    /// Whether the file says which.
+    pub(crate) named: bool,
 }
 
 impl Config {
@@ -110,9 +116,12 @@ impl Checker<'_> {
         if name.get_ref() == "model" {
             return Some(Silicon::Model);
         }
+        if let Some(path) = name.get_ref().strip_prefix("drm:").filter(|path| !path.is_empty()) {
+            return Some(Silicon::Drm(self.folder.join(path)));
+        }
         let message = format!(
-            "there is no silicon {:?}: this vgate executes on \"model\", a GPU in software; \
-             \"drm:...\", the host's GPU, isn't built yet",
+            "there is no silicon {:?}: it is \"model\", a GPU in software, or \"drm:/dev/dri/renderD128\", \
+             the host's GPU by its render node",
             name.get_ref()
         );
         self.problem(name.span(), message);

@@ -4,8 +4,10 @@ use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
 use anyhow::Context;
+use gpu_intel::silicon::Batch;
+use gpu_intel::silicon::drm::{Drm, Host};
 use gpu_intel::silicon::model::Model;
-use gpu_intel::{Client, Vgpu};
+use gpu_intel::{Client, Platform, Vgpu};
 use mediator::{Clock, Mediator};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -22,20 +24,39 @@ pub(crate) fn run(config: Config) -> anyhow::Result<()> {
     make_default_folder(&config)?;
 
     let clock = Clock::start();
-    let silicon = match config.silicon {
-        Silicon::Model => Arc::new(Model::new(clock).context("the model GPU")?),
+    let (silicon, host): (Arc<dyn mediator::Silicon<Work = Batch>>, _) = match &config.silicon {
+        Silicon::Model => (Arc::new(Model::new(clock).context("the model GPU")?), None),
+        Silicon::Drm(node) => {
+            let drm = Drm::open(node, clock).with_context(|| format!("{}", node.display()))?;
+            let host = drm.host().clone();
+            log::info!("{}: {host}", node.display());
+            (Arc::new(drm), Some(host))
+        }
     };
     let mut mediator = Mediator::start(silicon, clock)?;
     for vm in config.vms {
-        let gpu = vm.gpu;
+        let mut gpu = vm.gpu;
+        if let Some(host) = &host {
+            let named = vm.named.then_some(gpu.platform);
+            gpu.platform = fitting(host, named).with_context(|| vm.config.name.clone())?;
+            gpu.identity = Some(host.identity());
+        }
         mediator
             .add_vm(vm.config, move |setup| Ok(Box::new(Vgpu::new(gpu.clone(), setup.ram)?)))?;
     }
     let mut shims = Vec::new();
     for shim in config.shims {
         shims.push((shim.config.name.clone(), shim.config.socket.clone()));
-        let platform = shim.platform;
-        mediator.add_shim(shim.config, move |setup| Ok(Box::new(Client::new(platform, setup))))?;
+        let mut platform = shim.platform;
+        let mut identity = platform.identity();
+        if let Some(host) = &host {
+            let named = shim.named.then_some(platform);
+            platform = fitting(host, named).with_context(|| shim.config.name.clone())?;
+            identity = host.identity();
+        }
+        mediator.add_shim(shim.config, move |setup| {
+            Ok(Box::new(Client::new(platform, setup).recognized_by(identity)))
+        })?;
     }
     mediator.serve_control(&config.control)?;
     log::info!("control socket {}", config.control.display());
@@ -55,6 +76,17 @@ pub(crate) fn run(config: Config) -> anyhow::Result<()> {
         log::info!("signal {signal}: ending");
     }
     Ok(mediator.shutdown()?)
+}
+
+/// The platform that a guest sees whose batches the host's GPU executes: the host's own, whatever its guest would like.
+fn fitting(host: &Host, named: Option<Platform>) -> anyhow::Result<Platform> {
+    match named {
+        Some(named) if named != host.platform => anyhow::bail!(
+            "its `device` is {named}, and the host's GPU is {host}: what executes a guest's batches can't be \
+             another part than the guest's driver writes them for; leave `device` out"
+        ),
+        _ => Ok(host.platform),
+    }
 }
 
 /// The folder of the default control socket is vgate's own to make. Any other is the operator's.

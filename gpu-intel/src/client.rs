@@ -14,7 +14,7 @@ use crate::address::PpgttAddress;
 use crate::audit::Verdict;
 use crate::engine::Engine;
 use crate::gtt::{Pages, TableError, Tables};
-use crate::platform::Platform;
+use crate::platform::{Identity, Platform};
 use crate::scan::Scan;
 use crate::silicon::Batch;
 
@@ -30,6 +30,7 @@ const IMAGE_PAGES: usize = 3;
 #[derive(Debug)]
 pub struct Client {
     platform: Platform,
+    identity: Identity,
     ram: GuestRam,
     pool: Pages,
     spaces: HashMap<SpaceRoot, Tables>,
@@ -55,6 +56,7 @@ impl Client {
     pub fn new(platform: Platform, setup: ClientSetup) -> Self {
         Self {
             platform,
+            identity: platform.identity(),
             pool: Pages::new(setup.ram.clone(), setup.tables),
             ram: setup.ram,
             spaces: HashMap::default(),
@@ -64,6 +66,13 @@ impl Client {
             scanned: 0,
             refused: 0,
         }
+    }
+
+    /// The same, recognized by `identity`.
+    #[must_use]
+    pub fn recognized_by(mut self, identity: Identity) -> Self {
+        self.identity = identity;
+        self
     }
 
     fn tables(&mut self, space: SpaceRoot) -> Result<(&mut Tables, &mut Pages), Fault> {
@@ -100,7 +109,7 @@ impl ClientGpu<Batch> for Client {
             Platform::Broxton => LOW_POWER_TIMESTAMP_HZ,
             _ => TIMESTAMP_HZ,
         };
-        let identity = (VENDOR, self.platform.device_id(), self.platform.revision());
+        let identity = (VENDOR, self.identity.device, self.identity.revision);
         Device::new(identity, ADDRESS_BITS, timestamp_hz, engines)
     }
 
@@ -172,6 +181,7 @@ impl ClientGpu<Batch> for Client {
             return Err(refusal.reason);
         }
         let restore = std::mem::replace(&mut context.begun, true);
+        let tables = self.spaces.get(&context.space).map_or(0, Tables::changes);
         Ok(Batch {
             start,
             return_to: None,
@@ -180,6 +190,7 @@ impl ClientGpu<Batch> for Client {
             save: true,
             rest: false,
             ahead: Duration::ZERO,
+            tables: Some(tables),
         })
     }
 

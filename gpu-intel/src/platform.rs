@@ -43,8 +43,14 @@ impl Platform {
         }
     }
 
+    /// How drivers recognize the part that vgate shows of it where nothing else is asked for.
+    #[must_use]
+    pub const fn identity(self) -> Identity {
+        Identity { device: self.device_id(), revision: self.revision() }
+    }
+
     /// PCI device id (the PCI ID Repository).
-    pub(crate) const fn device_id(self) -> u16 {
+    const fn device_id(self) -> u16 {
         match self {
             Self::Skylake => 0x1912,
             Self::KabyLake => 0x5912,
@@ -54,7 +60,7 @@ impl Platform {
     }
 
     /// PCI revision of a part that was sold: i915 warns of earlier ones.
-    pub(crate) const fn revision(self) -> u8 {
+    const fn revision(self) -> u8 {
         match self {
             Self::Skylake => 0x06,
             Self::KabyLake => 0x04,
@@ -67,6 +73,21 @@ impl Platform {
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// What drivers recognize a part by. Parts of one platform differ in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// PCI device id.
+    pub device: u16,
+    /// PCI revision.
+    pub revision: u8,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Platform::default().identity()
     }
 }
 

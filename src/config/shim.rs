@@ -46,7 +46,7 @@ impl Checker<'_> {
             clients: clients?,
             awake: awake?,
         };
-        Some(Shim { config, platform: platform? })
+        Some(Shim { config, platform: platform?, named: shim.device.is_some() })
     }
 }
 

@@ -45,8 +45,9 @@ impl Checker<'_> {
             quotas: quotas?,
             seals,
         };
-        let gpu = VgpuConfig { platform: platform?, edid: edid?, presence, aperture: aperture? };
-        Some(Vm { config, gpu })
+        let (platform, edid, aperture) = (platform?, edid?, aperture?);
+        let gpu = VgpuConfig { platform, identity: None, edid, presence, aperture };
+        Some(Vm { config, gpu, named: vm.device.is_some() })
     }
 
     pub(super) fn weight(&mut self, weight: Option<&Spanned<i64>>) -> Option<Weight> {

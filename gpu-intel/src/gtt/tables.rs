@@ -94,6 +94,8 @@ pub struct Tables {
     root: GuestAddress,
     /// All tables, the root among them.
     pages: Vec<GuestAddress>,
+    /// Counts calls that changed them.
+    changes: u64,
 }
 
 impl Tables {
@@ -103,13 +105,19 @@ impl Tables {
     /// [`TableError::Full`].
     pub fn new(pool: &mut Pages) -> Result<Self, TableError> {
         let root = pool.take()?;
-        Ok(Self { root, pages: vec![root] })
+        Ok(Self { root, pages: vec![root], changes: 0 })
     }
 
     /// What the space is known by.
     #[must_use]
     pub fn root(&self) -> SpaceRoot {
         SpaceRoot { levels: LEVELS, entries: [self.root.0, 0, 0, 0] }
+    }
+
+    /// A number that is another one after each change.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Shows memory at an address: whole pages, over what was there.
@@ -124,6 +132,7 @@ impl Tables {
         bytes: u64,
         writable: bool,
     ) -> Result<(), TableError> {
+        self.changes += 1;
         let mut flags = EntryFlags::PRESENT;
         flags.set(EntryFlags::WRITABLE, writable);
         each_table(at, bytes, |start, count| {
@@ -144,6 +153,7 @@ impl Tables {
         at: PpgttAddress,
         bytes: u64,
     ) -> Result<(), TableError> {
+        self.changes += 1;
         let end = end(at, bytes)?;
         let mut start = at.0;
         while start < end {

@@ -1,5 +1,6 @@
 //! Silicon: what executes a guest's batches. The unit of work is one batch buffer in one context.
 
+pub mod drm;
 pub mod model;
 mod position;
 
@@ -30,6 +31,9 @@ pub struct Batch {
     pub rest: bool,
     /// How far the guest's clock is ahead of silicon's.
     pub ahead: Duration,
+    /// A number that changes whenever one of its space's tables does, if whoever writes them knows: silicon that compares
+    /// tables need not, while it is the same.
+    pub tables: Option<u64>,
 }
 
 impl Batch {
@@ -44,6 +48,7 @@ impl Batch {
             save: false,
             rest: false,
             ahead: Duration::ZERO,
+            tables: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Source: SKL PRM vol 2c (PCI registers), PCI Local Bus 3.0 for the header; GVT-g for what is left out.
 
-use crate::platform::Platform;
+use crate::platform::Identity;
 
 /// Bytes of configuration space.
 pub(crate) const SIZE: usize = 256;
@@ -52,12 +52,12 @@ pub(crate) struct PciConfig {
 
 impl PciConfig {
     /// As after power-on. The sizes of BAR2 and the ROM are powers of two.
-    pub(crate) fn new(platform: Platform, aperture: u64, rom_size: u32) -> Self {
+    pub(crate) fn new(identity: Identity, aperture: u64, rom_size: u32) -> Self {
         let mut config = Self { bytes: [0; SIZE], masks: [0; SIZE] };
         fill(&mut config.bytes, HEADER);
         fill(&mut config.masks, WRITABLE);
-        let id = platform.device_id().to_le_bytes();
-        fill(&mut config.bytes, &[(0x02, &id), (0x08, &[platform.revision()]), (0x2E, &id)]);
+        let id = identity.device.to_le_bytes();
+        fill(&mut config.bytes, &[(0x02, &id), (0x08, &[identity.revision]), (0x2E, &id)]);
         // A base address register keeps the bits above its size: so the guest learns the size.
         let bars: [(usize, u64, usize); 3] =
             [(0x10, BAR0_SIZE, 8), (0x18, aperture, 8), (0x20, BAR4_SIZE, 4)];

@@ -61,14 +61,14 @@ fn impossible(what: impl Into<String>) -> RestoreError {
 impl Vgpu {
     /// What this is: a state of something else is not for it.
     fn model(&self) -> String {
-        let (platform, id) = (self.platform, self.platform.device_id());
+        let (platform, id) = (self.platform, self.identity.device);
         let presence = match self.presence {
             Presence::Virtual => "virtual",
             Presence::Bare => "bare",
         };
         format!(
             "Intel {platform} (8086:{id:04x}, revision {:02x}), {presence}, aperture {} MiB",
-            platform.revision(),
+            self.identity.revision,
             self.offered.bytes() >> 20,
         )
     }
@@ -97,7 +97,7 @@ impl Vgpu {
     ) -> Result<(), RestoreError> {
         let state: State = saved.open(&self.model(), VERSION)?;
         state.check()?;
-        let config = PciConfig::new(self.platform, self.aperture, rom::SIZE as u32);
+        let config = PciConfig::new(self.identity, self.aperture, rom::SIZE as u32);
         let config = config.holding(&state.config);
         self.config =
             config.ok_or_else(|| impossible("its configuration space is not this GPU's"))?;

@@ -23,7 +23,7 @@ mod sigbus;
 use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -67,6 +67,8 @@ struct Rules {
     quota: MemoryQuota,
     policy: SealPolicy,
     faulted: Arc<AtomicBool>,
+    /// Counts changes of the map.
+    changes: AtomicU64,
 }
 
 /// How much memory one VM may have mapped here.
@@ -117,6 +119,19 @@ pub struct PageRange {
     pub first: GuestAddress,
     /// Pages of [`PAGE`] bytes.
     pub pages: u64,
+}
+
+/// Where guest memory lies in a file.
+#[derive(Clone, Debug)]
+pub struct Backing {
+    /// The file.
+    pub file: Arc<OwnedFd>,
+    /// Bytes from its start.
+    pub offset: u64,
+    /// Bytes from there on that belong to the guest.
+    pub bytes: u64,
+    /// Whether the guest's device may write to them.
+    pub writable: bool,
 }
 
 /// Why guest memory could not be reached: always the guest's (or its VMM's) doing.
@@ -210,7 +225,7 @@ impl GuestRam {
         let faulted = Arc::new(AtomicBool::new(false));
         Self {
             regions: GuestMemoryAtomic::new(Regions::new()),
-            rules: Arc::new(Rules { quota, policy, faulted }),
+            rules: Arc::new(Rules { quota, policy, faulted, changes: AtomicU64::new(0) }),
         }
     }
 
@@ -257,6 +272,7 @@ impl GuestRam {
             .insert_region(Arc::new(region))
             .map_err(|_| MapError::Overlap(request.at.0, request.len))?;
         lock.replace(new);
+        self.rules.changes.fetch_add(1, Ordering::Release);
         Ok(())
     }
 
@@ -270,6 +286,7 @@ impl GuestRam {
         let removed = self.regions.memory().remove_region(at, len);
         let (new, region) = removed.map_err(|_| MapError::NotMapped(at.0, len))?;
         lock.replace(new);
+        self.rules.changes.fetch_add(1, Ordering::Release);
         await_readers(region, Instant::now() + UNMAP_PATIENCE)
     }
 
@@ -281,6 +298,7 @@ impl GuestRam {
         let lock = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.regions.memory().into_inner();
         lock.replace(Regions::new());
+        self.rules.changes.fetch_add(1, Ordering::Release);
         await_readers(old, Instant::now() + UNMAP_PATIENCE)
     }
 
@@ -297,6 +315,27 @@ impl GuestRam {
             }
         }
         layout
+    }
+
+    /// The file that holds the memory at `at`, for a device that is to reach it there; `None` where nothing is mapped.
+    #[must_use]
+    pub fn backing(&self, at: GuestAddress) -> Option<Backing> {
+        let regions = self.regions.memory();
+        let region = regions.find_region(at)?;
+        let (file, start) = region.file();
+        let skip = at.0.checked_sub(region.start_addr().0)?;
+        Some(Backing {
+            file: Arc::clone(file),
+            offset: start.checked_add(skip)?,
+            bytes: region.len().checked_sub(skip)?,
+            writable: region.writable(),
+        })
+    }
+
+    /// How often the map has changed: while the number is the same, so is every [`backing`](Self::backing).
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.rules.changes.load(Ordering::Acquire)
     }
 
     /// Bytes mapped now.

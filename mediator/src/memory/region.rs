@@ -27,6 +27,9 @@ pub(super) struct Region {
     guard: sigbus::Guard,
     _mapping: Mapping,
     faulted: Arc<AtomicBool>,
+    /// What is mapped, and from where on.
+    file: Arc<OwnedFd>,
+    offset: u64,
 }
 
 impl Region {
@@ -66,12 +69,26 @@ impl Region {
                 .build()
                 .map_err(|_| MapError::Unaligned)?;
         let memory = GuestRegionMmap::new(memory, request.at).ok_or(MapError::Overflow)?;
-        Ok(Self { memory, writable: request.writable, guard, _mapping: mapping, faulted })
+        let file = request.fd.try_clone().map_err(MapError::Os)?;
+        Ok(Self {
+            memory,
+            writable: request.writable,
+            guard,
+            _mapping: mapping,
+            faulted,
+            file: Arc::new(file),
+            offset: request.offset,
+        })
     }
 
     /// Whether the guest lets its device write here.
     pub(super) fn writable(&self) -> bool {
         self.writable
+    }
+
+    /// The file that the memory lies in, and where in it the region begins.
+    pub(super) fn file(&self) -> (&Arc<OwnedFd>, u64) {
+        (&self.file, self.offset)
     }
 
     /// Whether memory vanished here.
