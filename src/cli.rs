@@ -57,6 +57,21 @@ Environment:
   VGATE_CONTROL     the control socket for ctl, top and qemu-args; --control goes before it
   VGATE_LOG         how much `run` logs; --log goes before it";
 
+const DOCTOR_MANUAL: &str = "\
+Looks at the host and changes nothing. Each line is a finding: `ok`, `weak` (it works, less well: the line says what is
+lost) or `missing` (guests can't run on this GPU). Numbers that are weak have what to write, and where.
+
+With --json it prints one JSON object: what owners of real hardware may attach to a report. It names the kernel, the GPU,
+its driver's version and settings, and nothing of the user's.
+
+Examples:
+  vgate doctor
+  vgate doctor --node /dev/dri/renderD129 --json > doctor.json
+
+Exit codes:
+  0  guests can run on this GPU, perhaps less well: see the findings
+  1  they can't";
+
 const SHIM_MANUAL: &str = "\
 The command, and all that it starts, sees an i915 render node that a preloaded library plays: Mesa's iris and anv run on
 it unchanged. Without --daemon vgate serves it by itself, on the software GPU, and for as long as the command runs.
@@ -68,6 +83,17 @@ Examples:
 Exit codes:
   that of the command; 127 if there is no such command, 128 and the signal's number if one ended it;
   1 if there is no daemon at that socket, or no library";
+
+/// `vgate doctor`
+#[derive(Debug, Args)]
+pub(crate) struct DoctorOptions {
+    /// The GPU, by its render node
+    #[arg(long, value_name = "PATH", default_value = "/dev/dri/renderD128")]
+    pub(crate) node: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -94,6 +120,9 @@ pub(crate) enum Command {
         /// The configuration
         config: PathBuf,
     },
+    /// Say whether this host's GPU can execute for guests, and what to change
+    #[command(after_long_help = DOCTOR_MANUAL)]
+    Doctor(DoctorOptions),
     /// Look at a running daemon's VMs, and act on them
     Ctl {
         #[command(flatten)]

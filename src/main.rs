@@ -16,6 +16,7 @@ mod control;
 mod ctl;
 mod debugger;
 mod decode;
+mod doctor;
 mod edid;
 mod output;
 mod qemu_args;
@@ -83,6 +84,11 @@ fn carry_out(command: Command) -> anyhow::Result<u8> {
             let vms = loaded.vms.len();
             let noun = if vms == 1 { "VM" } else { "VMs" };
             output::print(&format!("{}: valid, {vms} {noun}\n", config.display()))?;
+        }
+        Command::Doctor(options) => {
+            if !doctor::doctor(&options)? {
+                return Ok(FAILURE);
+            }
         }
         Command::Ctl { control, json, action } => ctl::ctl(&control.path(), json, action)?,
         Command::Edid(options) => edid::edid(&options)?,

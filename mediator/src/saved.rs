@@ -157,6 +157,9 @@ pub enum SaveError {
     /// There is no GPU that works.
     #[error("the VM is quarantined ({0}): there is nothing to save until it is reset")]
     Quarantined(Reason),
+    /// Silicon keeps what contexts hold to itself.
+    #[error("what the VM's contexts hold lies in the host's driver, which does not give it away")]
+    Unsaveable,
     /// A save is under way.
     #[error("the VM is being saved already")]
     Twice,

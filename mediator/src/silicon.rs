@@ -43,6 +43,8 @@ pub struct Limits {
     pub contexts_per_vm: usize,
     /// Address spaces that one VM may have here at a time.
     pub spaces_per_vm: usize,
+    /// Whether all that contexts hold lies in guest memory between their jobs, so that a VM can be saved.
+    pub state_in_guest: bool,
 }
 
 /// An address space on silicon.

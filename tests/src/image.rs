@@ -88,6 +88,20 @@ impl Image {
         self.with("shares", &archive.finish())
     }
 
+    /// Adds a `vgate` of its own, and `nested`, its clients (`tests/nested`).
+    ///
+    /// # Errors
+    /// If one does not build.
+    pub fn with_nested(self) -> Result<Self> {
+        let mut archive = Archive::default();
+        for (package, name) in [("vgate", "vgate"), ("nested-programs", "nested")] {
+            let built = build(&["--package", package, "--bin", name])?.join(name);
+            let program = fs::read(&built).with_context(|| built.display().to_string())?;
+            archive.file(&format!("bin/{name}"), &program);
+        }
+        self.with("nested", &archive.finish())
+    }
+
     fn modules(&self) -> PathBuf {
         self.vmlinuz.with_file_name("modules")
     }
@@ -128,11 +142,12 @@ pub fn igt_version() -> Result<String> {
 /// A program's name and its bytes.
 type Program = (String, Vec<u8>);
 
-/// Builds the programs of `tests/guest`: static, since a guest has no libraries.
-fn build_programs() -> Result<Vec<Program>> {
+/// Builds programs for a guest, static, since a guest has no libraries. Returns the folder that they are in.
+fn build(what: &[&str]) -> Result<PathBuf> {
     let target_folder = guest_folder().join("build");
     let output = Command::new(option_env!("CARGO").unwrap_or("cargo"))
-        .args(["build", "--quiet", "--package", "guest-programs", "--bins"])
+        .args(["build", "--quiet"])
+        .args(what)
         .args(["--profile", PROFILE, "--target", TARGET, "--target-dir"])
         .arg(&target_folder)
         .current_dir(repository())
@@ -145,7 +160,12 @@ fn build_programs() -> Result<Vec<Program>> {
         "the guest's programs do not build:\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let built = target_folder.join(TARGET).join(PROFILE);
+    Ok(target_folder.join(TARGET).join(PROFILE))
+}
+
+/// Builds the programs of `tests/guest`.
+fn build_programs() -> Result<Vec<Program>> {
+    let built = build(&["--package", "guest-programs", "--bins"])?;
     let mut programs = Vec::new();
     for name in program_names()? {
         let path = built.join(&name);

@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn base_address_registers_tell_their_size() {
-        let mut config = PciConfig::new(Platform::default(), 256 << 20, 0x1_0000);
+        let mut config = PciConfig::new(Identity::default(), 256 << 20, 0x1_0000);
         for (at, expected) in
             [(0x10, 0xFF00_0004), (0x14, u32::MAX), (0x18, 0xF000_000C), (0x20, 0xFFFF_FFC1)]
         {
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn identity_is_not_the_guest_s_to_change() {
-        let mut config = PciConfig::new(Platform::default(), 256 << 20, 0x1_0000);
+        let mut config = PciConfig::new(Identity::default(), 256 << 20, 0x1_0000);
         config.write(0, &[0; 64]);
         assert_eq!(dword(&config, 0), 0x5912_8086);
         config.write(u64::MAX - 1, &[0xFF; 8]);

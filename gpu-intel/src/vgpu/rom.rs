@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_image_is_a_whole_rom_with_tables_inside() {
-        let rom = image(Platform::default());
+        let rom = image(Identity::default());
         assert_eq!(rom.len(), SIZE);
         assert_eq!(rom.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte)), 0);
         let vbt = &rom[VBT_AT..];

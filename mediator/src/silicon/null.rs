@@ -197,6 +197,7 @@ impl<W: Send + 'static> NullSilicon<W> {
                 preemption: true,
                 contexts_per_vm: 64,
                 spaces_per_vm: 64,
+                state_in_guest: true,
             },
             length,
             pace,

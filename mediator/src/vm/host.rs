@@ -253,6 +253,7 @@ impl<W: Send + 'static> Host<W> {
         let refusal = match (self.device.quarantine(), &mut self.pause) {
             (Some(why), _) => SaveError::Quarantined(why.clone()),
             _ if !self.connected => SaveError::NotConnected,
+            _ if !self.around.silicon.limits().state_in_guest => SaveError::Unsaveable,
             (None, Some(pause)) if !pause.is_standing() => SaveError::Twice,
             (None, Some(_)) => {
                 // Nothing has happened since the last time.

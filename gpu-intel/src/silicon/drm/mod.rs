@@ -125,6 +125,7 @@ impl<D: Device> Drm<D> {
                 preemption: false,
                 contexts_per_vm: CONTEXTS_PER_VM,
                 spaces_per_vm: SPACES_PER_VM,
+                state_in_guest: false,
             },
             device,
             host,

@@ -12,13 +12,13 @@
 //! ([`Changes::need_idle`]). One that is gone stays bound until then.
 //!
 //! Guest pages that may only be read are shown as *copies*, brought up to date before each batch: the host's driver
-//! binds what it imports for reading and writing. What a batch writes there is lost. Holes show a page that all holes
-//! of the space share.
+//! binds what it imports for reading and writing. What a batch writes there is lost. Holes show memory that all holes of
+//! the VM share.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use foldhash::HashSet;
@@ -46,9 +46,19 @@ const STABLE: u64 = 64;
 pub(super) struct Account {
     objects: AtomicU64,
     bytes: AtomicU64,
+    /// What holes show: a leaf's worth of pages, so that a run of holes is one piece.
+    scratch: OnceLock<Arc<OwnedFd>>,
 }
 
 impl Account {
+    fn scratch(&self) -> std::io::Result<Arc<OwnedFd>> {
+        if let Some(scratch) = self.scratch.get() {
+            return Ok(Arc::clone(scratch));
+        }
+        let made = Arc::new(sealed_memfd(LEAF_BYTES)?);
+        Ok(Arc::clone(self.scratch.get_or_init(|| made)))
+    }
+
     fn take(&self, bytes: u64) -> Result<(), SiliconError> {
         if self.objects.fetch_add(1, Ordering::Relaxed) >= OBJECTS_PER_VM {
             self.objects.fetch_sub(1, Ordering::Relaxed);
@@ -128,7 +138,7 @@ impl Shadow {
             leaves: BTreeMap::new(),
             objects: BTreeMap::new(),
             list: Vec::new(),
-            own: OwnPages::new()?,
+            own: OwnPages::new(account.scratch()?)?,
             seen: None,
             looks: 0,
             unmergeable: HashSet::default(),
@@ -224,8 +234,10 @@ impl Shadow {
         let since = self.looks;
         for (number, leaf) in build {
             self.unmergeable.remove(&(number.0 / MERGED));
-            let held = self.build(device, ram, &[&leaf])?;
-            self.objects.insert(number, held);
+            if leads_to_memory(ram, leaf.get()) {
+                let held = self.build(device, ram, &[&leaf])?;
+                self.objects.insert(number, held);
+            }
             self.leaves.insert(number, Shown { leaf, since });
         }
         Ok(())
@@ -234,12 +246,12 @@ impl Shadow {
     /// Closes the object that shows a leaf. Returns all leaves that it showed.
     fn remove_object<D: Device>(&mut self, device: &D, number: LeafNumber) -> Vec<LeafNumber> {
         let Some((&first, held)) = self.objects.range(..=number).next_back() else {
-            return Vec::new();
+            return vec![number];
         };
         if number.0 >= first.0 + held.leaves {
-            return Vec::new();
+            return vec![number];
         }
-        let Some(held) = self.objects.remove(&first) else { return Vec::new() };
+        let Some(held) = self.objects.remove(&first) else { return vec![number] };
         let leaves = (first.0..first.0 + held.leaves).map(LeafNumber).collect();
         self.discard(device, held);
         leaves
@@ -294,7 +306,7 @@ impl Shadow {
         copies: &mut Vec<GuestAddress>,
     ) -> Result<(), SiliconError> {
         let mut near: Option<(GuestAddress, Backing)> = None;
-        for page in leaf.pages() {
+        for (index, page) in (0..).zip(leaf.pages()) {
             let found = page.page.and_then(|at| {
                 let within = |(start, backing): &(GuestAddress, Backing)| {
                     at.0.checked_sub(start.0).is_some_and(|skip| skip + PAGE_SIZE <= backing.bytes)
@@ -315,7 +327,7 @@ impl Shadow {
                     runs.push(&self.own.file, offset);
                 }
                 // What leads out of the guest's memory reads as a hole does.
-                None => runs.push(&self.own.file, 0),
+                None => runs.push(&self.own.scratch, index * PAGE_SIZE),
             }
         }
         Ok(())
@@ -376,7 +388,10 @@ impl Shadow {
     /// Which object of the list shows an address.
     pub(super) fn position(&self, at: u64) -> Option<(usize, u64)> {
         let number = LeafNumber::of(at);
-        self.leaves.get(&number)?;
+        let (first, held) = self.objects.range(..=number).next_back()?;
+        if number.0 >= first.0 + held.leaves {
+            return None;
+        }
         let after = self.list.partition_point(|object| object.at() <= at);
         let index = after.checked_sub(1)?;
         let start = self.list.get(index)?.at();
@@ -419,6 +434,11 @@ impl Shadow {
     }
 }
 
+/// Whether any page of a leaf is the guest's. One that has none shows as much as no leaf.
+fn leads_to_memory(ram: &GuestRam, leaf: Leaf<'_>) -> bool {
+    leaf.pages().filter_map(|page| page.page).any(|page| ram.backing(page).is_some())
+}
+
 /// Pages one after another, each run in one file.
 #[derive(Debug, Default)]
 struct Runs(Vec<(Arc<OwnedFd>, u64, u64)>);
@@ -441,11 +461,12 @@ impl Runs {
     }
 }
 
-/// Memory of the space that is not its guest's: a page for holes, then copies.
+/// Memory of the space that is not its guest's: copies, and what the VM's holes show.
 #[derive(Debug)]
 struct OwnPages {
     file: Arc<OwnedFd>,
     writer: File,
+    scratch: Arc<OwnedFd>,
     /// By the guest's page: its place, and how many show it.
     copies: BTreeMap<GuestAddress, (u64, u32)>,
     free: Vec<u64>,
@@ -453,11 +474,11 @@ struct OwnPages {
 }
 
 impl OwnPages {
-    fn new() -> std::io::Result<Self> {
-        let file = sealed_memfd((1 + MOST_COPIES) * PAGE_SIZE)?;
+    fn new(scratch: Arc<OwnedFd>) -> std::io::Result<Self> {
+        let file = sealed_memfd(MOST_COPIES * PAGE_SIZE)?;
         let writer = File::from(file.try_clone()?);
         let (copies, free) = (BTreeMap::new(), Vec::new());
-        Ok(Self { file: Arc::new(file), writer, copies, free, fresh: PAGE_SIZE })
+        Ok(Self { file: Arc::new(file), writer, scratch, copies, free, fresh: 0 })
     }
 
     /// Where the copy of a guest's page lies; one more shows it.
@@ -468,7 +489,7 @@ impl OwnPages {
         }
         let offset = match self.free.pop() {
             Some(offset) => offset,
-            None if self.fresh > MOST_COPIES * PAGE_SIZE => {
+            None if self.fresh >= MOST_COPIES * PAGE_SIZE => {
                 return Err(SiliconError::Exhausted("copies of pages that may only be read"));
             }
             None => {

@@ -100,6 +100,7 @@ impl Model {
                 preemption: true,
                 contexts_per_vm: CONTEXTS_PER_VM,
                 spaces_per_vm: SPACES_PER_VM,
+                state_in_guest: true,
             },
             clock,
             next_id: AtomicU64::new(1),

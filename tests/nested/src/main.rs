@@ -1,0 +1,58 @@
+//! Runs inside a test guest: a vgate on the guest's own i915, its clients, and what is left of them afterwards.
+//!
+//! ```text
+//!  guest:  nested ──starts──► vgate run, silicon = drm:/dev/dri/renderD128 ──► stock i915 ──► outer vgate's vGPU
+//!             ├─ clients over the shim ──┘
+//!             └─ a stand-in VM over vfio-user
+//! ```
+//!
+//! `nested CHECK...` runs checks on one daemon and says `ok CHECK` for each; what they are, [`CHECKS`] says. `nested bench`
+//! measures what a submission costs.
+
+mod bench;
+mod clients;
+mod daemon;
+mod vm;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::daemon::{Daemon, gem_objects};
+
+type Check = fn(&Daemon) -> Result<()>;
+
+const CHECKS: &[(&str, Check)] = &[
+    ("stores", clients::stores),
+    ("fill", clients::fill),
+    ("contexts", clients::contexts),
+    ("remap", clients::remap),
+    ("read-only", clients::read_only),
+    ("storm", clients::storm),
+    ("isolation", clients::isolation),
+    ("vm", vm::stores),
+    ("hang", clients::hang),
+    ("reset", clients::reset),
+];
+
+fn main() -> Result<()> {
+    let names: Vec<String> = std::env::args().skip(1).collect();
+    if names == ["bench"] {
+        return bench::run();
+    }
+    let before = gem_objects()?;
+    {
+        let daemon = Daemon::start()?;
+        for name in &names {
+            let Some((_, check)) = CHECKS.iter().find(|(known, _)| known == name) else {
+                bail!("there is no check {name:?}");
+            };
+            let begun = std::time::Instant::now();
+            check(&daemon).with_context(|| name.clone())?;
+            println!("ok {name} {} ms", begun.elapsed().as_millis());
+        }
+        daemon.stop()?;
+    }
+    let after = gem_objects()?;
+    ensure!(after <= before, "objects in the driver: {before} before, {after} after");
+    println!("ok objects: {before} before, {after} after");
+    Ok(())
+}
