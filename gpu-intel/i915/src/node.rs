@@ -65,7 +65,8 @@ fn limits() -> UdmabufLimits {
     let pieces = read("list_limit").and_then(|n| usize::try_from(n).ok());
     UdmabufLimits {
         pieces: pieces.unwrap_or(DEFAULT_LIMITS.pieces),
-        bytes: read("size_limit_mb").map_or(DEFAULT_LIMITS.bytes, |mib| mib.saturating_mul(1 << 20)),
+        bytes: read("size_limit_mb")
+            .map_or(DEFAULT_LIMITS.bytes, |mib| mib.saturating_mul(1 << 20)),
     }
 }
 

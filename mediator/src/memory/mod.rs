@@ -385,6 +385,18 @@ impl GuestRam {
         })
     }
 
+    /// Copies little-endian words of one region, each at once.
+    ///
+    /// # Errors
+    /// [`MemoryError::Unmapped`], also for words that lie in two regions.
+    pub fn read_words(&self, at: GuestAddress, to: &mut [u64]) -> Result<(), MemoryError> {
+        let regions = self.regions.memory();
+        let slice = piece(&regions, at, size_of_val(to)).and_then(|piece| piece.slice());
+        slice.ok_or(MemoryError::Unmapped(at.0, size_of_val(to)))?.copy_to(to);
+        to.iter_mut().for_each(|word| *word = u64::from_le(*word));
+        Ok(())
+    }
+
     /// Copies `from` to guest memory. On an error nothing is written.
     ///
     /// # Errors

@@ -10,9 +10,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use gpu_intel::silicon::Batch;
 use gpu_intel::address::PpgttAddress;
 use gpu_intel::engine::Engine;
+use gpu_intel::silicon::Batch;
 use gpu_intel::silicon::drm::Drm;
 use gpu_intel_i915::{ContextSetup, Device, EngineName, Node, Object, Piece};
 use mediator::memory::{MapRequest, MemoryQuota, sealed_memfd};
@@ -136,7 +136,8 @@ fn silicon(objects: u64, known: bool) -> Result<Duration> {
 /// Tables of four levels with so many leaves, all of which show the same pages.
 fn tables(ram: &GuestRam, leaves: u64) -> Result<SpaceRoot> {
     let page = |n: u64| TABLES + n * 0x1000;
-    let put = |table: u64, index: u64, to: u64| ram.write_u64(GuestAddress(table + 8 * index), to | 3);
+    let put =
+        |table: u64, index: u64, to: u64| ram.write_u64(GuestAddress(table + 8 * index), to | 3);
     put(page(0), AT >> 39, page(1))?;
     for leaf in 0..leaves {
         let at = AT + leaf * LEAF;

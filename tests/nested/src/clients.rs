@@ -112,10 +112,8 @@ pub(crate) fn fill(daemon: &Daemon) -> Result<()> {
     let program = Program::connect(daemon)?;
     let context = program.context(1)?;
     let form = 3 << 24 | 0xF0 << 16 | (4 * SIDE);
-    program.run(
-        context,
-        &[0x5430_0005, form, 0, SIDE << 16 | SIDE, RESULT as u32, 0, COLOUR, END],
-    )?;
+    program
+        .run(context, &[0x5430_0005, form, 0, SIDE << 16 | SIDE, RESULT as u32, 0, COLOUR, END])?;
     program.nothing_lost(context)?;
     for pixel in 0..u64::from(SIDE * SIDE) {
         let found = program.read(RESULT + 4 * pixel)?;
@@ -250,7 +248,10 @@ pub(crate) fn hang(daemon: &Daemon) -> Result<()> {
         let endless = bad.context(engine)?;
         let begun = Instant::now();
         bad.run(endless, &[NOTHING, NOTHING, JUMP, BATCH as u32, 0, NOTHING])?;
-        println!("engine {engine}: an endless batch ended after {} ms", begun.elapsed().as_millis());
+        println!(
+            "engine {engine}: an endless batch ended after {} ms",
+            begun.elapsed().as_millis()
+        );
         let lost = bad.client.lost(endless)?.own;
         ensure!(lost == 1, "{lost} batches were lost on engine {engine}");
         for program in [&bad, &good] {

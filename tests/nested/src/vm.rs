@@ -18,8 +18,7 @@ pub(crate) fn stores(daemon: &Daemon) -> Result<()> {
     for round in 0..ROUNDS {
         for engine in Engine::ALL {
             let value = 100 * round + u32::from(engine.id().0) + 1;
-            let commands =
-                [0x20 << 23 | 2, result as u32, 0, value, 0x0A << 23, 0];
+            let commands = [0x20 << 23 | 2, result as u32, 0, value, 0x0A << 23, 0];
             for (n, dword) in (0..).zip(commands) {
                 vm.ram().write_u32(GuestAddress(batch + 4 * n), dword)?;
             }

@@ -41,7 +41,9 @@ pub enum ProbeError {
     #[error("the node is of the driver {0:?}: only \"i915\" executes for guests")]
     Driver(String),
     /// It is no Gen9.
-    #[error("8086:{0:04x} is no Gen9 that vgate knows: Skylake, Kaby Lake, Coffee Lake and Broxton are")]
+    #[error(
+        "8086:{0:04x} is no Gen9 that vgate knows: Skylake, Kaby Lake, Coffee Lake and Broxton are"
+    )]
     Part(u16),
     /// Something is missing that nothing can stand in for.
     #[error("the host lacks {0}: {1}")]
@@ -132,7 +134,8 @@ pub fn probe<D: Device>(device: &D) -> Result<Host, ProbeError> {
     if driver != "i915" {
         return Err(ProbeError::Driver(driver));
     }
-    let parameter = |number, what| device.parameter(number).map_err(|e| ProbeError::Silent(what, e));
+    let parameter =
+        |number, what| device.parameter(number).map_err(|e| ProbeError::Silent(what, e));
     let has = |number| device.parameter(number).is_ok_and(|value| value > 0);
     let device_id = parameter(parameter::CHIPSET_ID, "which part it drives")?;
     let device_id = u16::try_from(device_id).unwrap_or(0);

@@ -18,8 +18,8 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use foldhash::HashSet;
 use gpu_intel_i915::{Buffer, Device, Object, Piece};
@@ -170,7 +170,7 @@ impl Shadow {
                 changes.gone.push(*gone);
             }
             match kept.next_if(|(same, _)| **same == number) {
-                Some((_, shown)) if !moved && shown.leaf.get() == leaf => {}
+                Some((_, shown)) if !moved && shown.leaf.is(leaf) => {}
                 Some(_) => changes.changed.push((number, KeptLeaf::of(leaf))),
                 None => changes.new.push((number, KeptLeaf::of(leaf))),
             }
@@ -456,7 +456,11 @@ impl Runs {
     fn pieces(&self) -> Vec<Piece<'_>> {
         self.0
             .iter()
-            .map(|(file, offset, bytes)| Piece { file: file.as_fd(), offset: *offset, bytes: *bytes })
+            .map(|(file, offset, bytes)| Piece {
+                file: file.as_fd(),
+                offset: *offset,
+                bytes: *bytes,
+            })
             .collect()
     }
 }

@@ -204,7 +204,8 @@ impl<D: Device> Space<D> {
             let detail = "a batch that was interrupted in a second-level batch can't go on here";
             return Err(Stop::Refused(Reason::new("batch/position", detail)));
         }
-        let changes = state.shadow.look(&self.ram, self.root, work.tables).map_err(Stop::Refused)?;
+        let changes =
+            state.shadow.look(&self.ram, self.root, work.tables).map_err(Stop::Refused)?;
         let reserved = state.hole.filter(|_| state.private.iter().any(Option::is_some));
         if !idle && changes.need_idle(reserved) {
             return Err(Stop::Busy);
@@ -304,10 +305,11 @@ impl<D: Device> Space<D> {
         let page = |at: u64| -> Option<GuestAddress> { shadow.page(at) };
         let copy = Copy::of(&self.ram, page, engine, start, at).map_err(Stop::Refused)?;
         let bytes = copy.bytes();
-        let made = self.device.create(bytes.len().next_multiple_of(4096) as u64).and_then(|buffer| {
-            self.device.write(buffer, bytes).inspect_err(|_| self.device.close(buffer))?;
-            Ok(buffer)
-        });
+        let made =
+            self.device.create(bytes.len().next_multiple_of(4096) as u64).and_then(|buffer| {
+                self.device.write(buffer, bytes).inspect_err(|_| self.device.close(buffer))?;
+                Ok(buffer)
+            });
         let buffer = made.map_err(|e| Stop::Failed(failed("copying a batch", &e)))?;
         if let Some(slot) = state.private.get_mut(place) {
             *slot = Some(buffer);
@@ -325,9 +327,12 @@ impl<D: Device> Space<D> {
                 let detail = "the context's state was lost in an earlier hang";
                 Stop::Refused(Reason::new("silicon/context-lost", detail))
             }
-            Errno::IO | Errno::NODEV | Errno::NOMEM | Errno::NOSPC | Errno::NFILE | Errno::MFILE => {
-                Stop::Failed(failed("executing a batch", error))
-            }
+            Errno::IO
+            | Errno::NODEV
+            | Errno::NOMEM
+            | Errno::NOSPC
+            | Errno::NFILE
+            | Errno::MFILE => Stop::Failed(failed("executing a batch", error)),
             _ => {
                 let detail = format!("the host's driver refuses the batch: {error}");
                 Stop::Refused(Reason::new("batch/refused-by-host", detail))

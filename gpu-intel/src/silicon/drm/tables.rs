@@ -20,8 +20,9 @@ use crate::gtt::{EntryFlags, PAGE_SIZE, PpgttEntry};
 pub(super) const LEAF_BYTES: u64 = 2 << 20;
 /// Tables that are read in one look: those of 64 GiB.
 const MOST_TABLES: usize = 1 << 15;
-const TABLE_BYTES: usize = PAGE_SIZE as usize;
 const ENTRIES: u64 = 512;
+/// A table, as it was read.
+pub(super) type Table = [u64; ENTRIES as usize];
 /// Small pages that an entry of 64 KiB stands for.
 const INTERMEDIATE: u64 = 16;
 
@@ -45,7 +46,7 @@ impl LeafNumber {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leaf<'a> {
     /// A whole page table.
-    Table { raw: &'a [u8; TABLE_BYTES], intermediate: bool, writable: bool },
+    Table { raw: &'a Table, intermediate: bool, writable: bool },
     /// A page of 2 MiB.
     Large { page: GuestAddress, writable: bool },
 }
@@ -59,6 +60,20 @@ pub(super) struct LeafPage {
 }
 
 impl Leaf<'_> {
+    /// Whether all is alike but the entries.
+    fn same_kind(&self, other: Leaf<'_>) -> bool {
+        match (*self, other) {
+            (Self::Large { page, writable }, Leaf::Large { page: p, writable: w }) => {
+                (page, writable) == (p, w)
+            }
+            (
+                Self::Table { intermediate, writable, .. },
+                Leaf::Table { intermediate: i, writable: w, .. },
+            ) => (intermediate, writable) == (i, w),
+            _ => false,
+        }
+    }
+
     /// Its 512 pages.
     pub(super) fn pages(&self) -> impl Iterator<Item = LeafPage> {
         (0..ENTRIES).map(|index| self.page(index))
@@ -87,15 +102,14 @@ impl Leaf<'_> {
     }
 }
 
-fn entry(raw: &[u8; TABLE_BYTES], index: u64) -> PpgttEntry {
-    let at = usize::try_from(index % ENTRIES * 8).unwrap_or(0);
-    let bytes = raw.get(at..).and_then(<[u8]>::first_chunk).copied();
-    PpgttEntry(u64::from_le_bytes(bytes.unwrap_or_default()))
+fn entry(raw: &Table, index: u64) -> PpgttEntry {
+    let entry = usize::try_from(index % ENTRIES).ok().and_then(|index| raw.get(index));
+    PpgttEntry(entry.copied().unwrap_or_default())
 }
 
 /// Whether all entries are alike.
-fn is_uniform(raw: &[u8; TABLE_BYTES]) -> bool {
-    raw.get(..TABLE_BYTES - 8) == raw.get(8..)
+fn is_uniform(raw: &Table) -> bool {
+    raw.iter().all(|entry| Some(entry) == raw.first())
 }
 
 /// Sees each leaf of the space `root`, in the order of their addresses.
@@ -139,13 +153,13 @@ struct Look<'a> {
 
 impl Look<'_> {
     /// A table, read once; `None` where there is no memory.
-    fn read(&mut self, at: GuestAddress) -> Result<Option<[u8; TABLE_BYTES]>, Reason> {
+    fn read(&mut self, at: GuestAddress) -> Result<Option<Table>, Reason> {
         self.left = self.left.checked_sub(1).ok_or_else(|| {
             let detail = format!("the space has more than {MOST_TABLES} page tables");
             Reason::new("space/tables", detail)
         })?;
-        let mut raw = [0; TABLE_BYTES];
-        Ok(self.ram.read(at, &mut raw).ok().map(|()| raw))
+        let mut raw = [0; ENTRIES as usize];
+        Ok(self.ram.read_words(at, &mut raw).ok().map(|()| raw))
     }
 
     /// A table of tables, whose first entry stands for the leaves from `first` on. Returns whether it leads anywhere.
@@ -207,7 +221,7 @@ impl Look<'_> {
 /// A leaf that is kept, to be compared with what the guest has there later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum KeptLeaf {
-    Table { raw: Box<[u8; TABLE_BYTES]>, intermediate: bool, writable: bool },
+    Table { raw: Box<Table>, intermediate: bool, writable: bool },
     Large { page: GuestAddress, writable: bool },
 }
 
@@ -218,6 +232,16 @@ impl KeptLeaf {
                 Self::Table { raw: Box::new(*raw), intermediate, writable }
             }
             Leaf::Large { page, writable } => Self::Large { page, writable },
+        }
+    }
+
+    /// Whether it is as another one.
+    pub(super) fn is(&self, other: Leaf<'_>) -> bool {
+        match (self.get(), other) {
+            (Leaf::Table { raw, .. }, Leaf::Table { raw: now, .. }) => {
+                self.get().same_kind(other) && raw.iter().zip(now).all(|(a, b)| a == b)
+            }
+            (own, other) => own.same_kind(other),
         }
     }
 

@@ -10,9 +10,9 @@ use rustix::io::Errno;
 
 use super::double::Double;
 use super::*;
-use crate::platform::Platform;
 use crate::address::PpgttAddress;
 use crate::gtt::{Pages, Tables};
+use crate::platform::Platform;
 
 const VM: VmId = VmId(1);
 const LEAF: u64 = 2 << 20;
@@ -335,7 +335,11 @@ fn nothing_is_left_when_a_space_is_closed() {
     let world = guest.device.world();
     assert_eq!((world.spaces.len(), world.contexts.len(), world.buffers.len()), (0, 0, 0));
     drop(world);
-    assert!(guest.drm.counters().iter().all(|(_, value)| *value == 0), "{:?}", guest.drm.counters());
+    assert!(
+        guest.drm.counters().iter().all(|(_, value)| *value == 0),
+        "{:?}",
+        guest.drm.counters()
+    );
     guest.right();
 }
 
