@@ -189,8 +189,11 @@ impl Findings {
         }
         for folder in engines {
             let engine = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            // Not where the driver has no preemption, which is a finding of its own.
             let path = folder.join("preempt_timeout_ms");
-            self.timeout(&engine, &path, KILLED, 1, "a job that is killed is gone after");
+            if path.exists() {
+                self.timeout(&engine, &path, KILLED, 1, "a job that is killed is gone after");
+            }
             let path = folder.join("heartbeat_interval_ms");
             self.timeout(&engine, &path, FOUND, HEARTBEATS, "a hang is found after about");
         }
@@ -228,8 +231,10 @@ fn engine_folders(node: &Path) -> Vec<PathBuf> {
     };
     let mut engines: Vec<_> = entries(&cards)
         .iter()
+        // The render node is there, too, with the same engines.
+        .filter(|entry| entry.file_name().is_some_and(|n| n.to_string_lossy().starts_with("card")))
         .flat_map(|card| entries(&card.join("engine")))
-        .filter(|folder| folder.join("preempt_timeout_ms").exists())
+        .filter(|folder| folder.join("heartbeat_interval_ms").exists())
         .collect();
     engines.sort();
     engines

@@ -33,7 +33,7 @@ use vm_memory::atomic::GuestMemoryLoadGuard;
 use vm_memory::bitmap::{AtomicBitmap, BS};
 use vm_memory::{
     AtomicAccess, Bytes, GuestAddressSpace, GuestMemoryAtomic, GuestMemoryBackend,
-    GuestMemoryRegion, GuestRegionCollection, MemoryRegionAddress, VolatileSlice,
+    GuestMemoryRegion, GuestRegionCollection, MemoryRegionAddress, VolatileMemory, VolatileSlice,
 };
 
 pub use vm_memory::GuestAddress;
@@ -395,6 +395,16 @@ impl GuestRam {
         slice.ok_or(MemoryError::Unmapped(at.0, size_of_val(to)))?.copy_to(to);
         to.iter_mut().for_each(|word| *word = u64::from_le(*word));
         Ok(())
+    }
+
+    /// Whether these little-endian words lie at `at`, in one region. Reads as many as it takes to know.
+    #[must_use]
+    pub fn holds_words(&self, at: GuestAddress, words: &[u64]) -> bool {
+        let regions = self.regions.memory();
+        let slice = piece(&regions, at, size_of_val(words)).and_then(|piece| piece.slice());
+        let Some(slice) = slice else { return false };
+        let Ok(there) = slice.get_array_ref::<u64>(0, words.len()) else { return false };
+        words.iter().enumerate().all(|(index, word)| u64::from_le(there.load(index)) == *word)
     }
 
     /// Copies `from` to guest memory. On an error nothing is written.

@@ -28,6 +28,8 @@ pub(crate) struct Daemon(Child);
 impl Daemon {
     /// Starts it, and waits until it listens.
     pub(crate) fn start() -> Result<Self> {
+        // Sockets of one that was killed would look like its own.
+        let _ = std::fs::remove_dir_all(FOLDER);
         std::fs::create_dir_all(FOLDER)?;
         let config = Path::new(FOLDER).join("vgate.toml");
         std::fs::write(&config, CONFIGURATION)?;

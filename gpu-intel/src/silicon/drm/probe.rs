@@ -108,7 +108,7 @@ impl fmt::Display for Host {
         let Self { platform, device_id, revision, topology: t, .. } = self;
         write!(
             f,
-            "{platform}, 8086:{device_id:04x} revision {revision:#04x}, {} slices, {} subslices, {} units",
+            "{platform}, 8086:{device_id:04x} revision {revision:#04x}, slices: {}, subslices: {}, execution units: {}",
             t.slices, t.subslices, t.units
         )
     }

@@ -15,8 +15,9 @@
 //! binds what it imports for reading and writing. What a batch writes there is lost. Holes show memory that all holes of
 //! the VM share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::fs::File;
+use std::iter::Peekable;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -27,7 +28,7 @@ use mediator::memory::{Backing, sealed_memfd};
 use mediator::{GuestAddress, GuestRam, Reason, SiliconError, SpaceRoot};
 
 use super::failed;
-use super::tables::{KeptLeaf, LEAF_BYTES, Leaf, LeafNumber, each_leaf};
+use super::tables::{KeptLeaf, LEAF_BYTES, Leaf, LeafNumber, Looker, Table, each_leaf};
 use crate::gtt::PAGE_SIZE;
 
 /// Buffers that one VM may have of the host's driver; each takes about 46 KiB of the host's kernel memory.
@@ -163,18 +164,10 @@ impl Shadow {
         }
         // With another map of memory the same tables mean other pages.
         let moved = self.seen.is_some_and(|seen| seen.memory != now.memory);
-        let mut changes = Changes { seen: Some(now), ..Changes::default() };
-        let mut kept = self.leaves.iter().peekable();
-        each_leaf(ram, root, |number, leaf| {
-            while let Some((gone, _)) = kept.next_if(|(before, _)| **before < number) {
-                changes.gone.push(*gone);
-            }
-            match kept.next_if(|(same, _)| **same == number) {
-                Some((_, shown)) if !moved && shown.leaf.is(leaf) => {}
-                Some(_) => changes.changed.push((number, KeptLeaf::of(leaf))),
-                None => changes.new.push((number, KeptLeaf::of(leaf))),
-            }
-        })?;
+        let changes = Changes { seen: Some(now), ..Changes::default() };
+        let mut comparison = Comparison { kept: self.leaves.iter().peekable(), moved, changes };
+        each_leaf(ram, root, &mut comparison)?;
+        let Comparison { kept, mut changes, .. } = comparison;
         changes.gone.extend(kept.map(|(number, _)| *number));
         Ok(changes)
     }
@@ -431,6 +424,36 @@ impl Shadow {
         self.leaves.clear();
         self.list.clear();
         self.seen = None;
+    }
+}
+
+/// Goes through what is shown and what is there, side by side.
+struct Comparison<'a> {
+    kept: Peekable<btree_map::Iter<'a, LeafNumber, Shown>>,
+    /// Whether all of it means something else now.
+    moved: bool,
+    changes: Changes,
+}
+
+impl Looker for Comparison<'_> {
+    fn known(&mut self, number: LeafNumber) -> Option<&Table> {
+        while let Some((gone, _)) = self.kept.next_if(|(before, _)| **before < number) {
+            self.changes.gone.push(*gone);
+        }
+        let (_, shown) = self.kept.peek().filter(|(same, _)| **same == number)?;
+        shown.leaf.table()
+    }
+
+    fn see(&mut self, number: LeafNumber, leaf: Leaf<'_>) {
+        // A page of 2 MiB was not asked for.
+        let _ = self.known(number);
+        match self.kept.next_if(|(same, _)| **same == number) {
+            Some((_, shown)) if !self.moved && shown.leaf.is(leaf) => {}
+            Some((_, shown)) => {
+                self.changes.changed.push((number, KeptLeaf::of(leaf, Some(&shown.leaf))));
+            }
+            None => self.changes.new.push((number, KeptLeaf::of(leaf, None))),
+        }
     }
 }
 

@@ -47,6 +47,8 @@ impl LeafNumber {
 pub(super) enum Leaf<'a> {
     /// A whole page table.
     Table { raw: &'a Table, intermediate: bool, writable: bool },
+    /// The table that was known.
+    Same { intermediate: bool, writable: bool },
     /// A page of 2 MiB.
     Large { page: GuestAddress, writable: bool },
 }
@@ -60,20 +62,6 @@ pub(super) struct LeafPage {
 }
 
 impl Leaf<'_> {
-    /// Whether all is alike but the entries.
-    fn same_kind(&self, other: Leaf<'_>) -> bool {
-        match (*self, other) {
-            (Self::Large { page, writable }, Leaf::Large { page: p, writable: w }) => {
-                (page, writable) == (p, w)
-            }
-            (
-                Self::Table { intermediate, writable, .. },
-                Leaf::Table { intermediate: i, writable: w, .. },
-            ) => (intermediate, writable) == (i, w),
-            _ => false,
-        }
-    }
-
     /// Its 512 pages.
     pub(super) fn pages(&self) -> impl Iterator<Item = LeafPage> {
         (0..ENTRIES).map(|index| self.page(index))
@@ -81,6 +69,8 @@ impl Leaf<'_> {
 
     fn page(&self, index: u64) -> LeafPage {
         match *self {
+            // Nobody keeps one of these.
+            Self::Same { writable, .. } => LeafPage { page: None, writable },
             Self::Large { page, writable } => {
                 LeafPage { page: Some(GuestAddress(page.0 + index * PAGE_SIZE)), writable }
             }
@@ -112,16 +102,25 @@ fn is_uniform(raw: &Table) -> bool {
     raw.iter().all(|entry| Some(entry) == raw.first())
 }
 
-/// Sees each leaf of the space `root`, in the order of their addresses.
+/// Who looks at leaves, in the order of their addresses.
+pub(super) trait Looker {
+    /// The table that is known of a leaf, if one is. If it is there still, the leaf is [`Leaf::Same`].
+    fn known(&mut self, number: LeafNumber) -> Option<&Table>;
+
+    /// Sees a leaf.
+    fn see(&mut self, number: LeafNumber, leaf: Leaf<'_>);
+}
+
+/// Sees each leaf of the space `root`.
 ///
 /// # Errors
 /// When the space has more tables than are looked at.
 pub(super) fn each_leaf(
     ram: &GuestRam,
     root: SpaceRoot,
-    mut visit: impl FnMut(LeafNumber, Leaf<'_>),
+    looker: &mut dyn Looker,
 ) -> Result<(), Reason> {
-    let mut look = Look { ram, visit: &mut visit, nowhere: HashSet::new(), left: MOST_TABLES };
+    let mut look = Look { ram, looker, nowhere: HashSet::new(), left: MOST_TABLES };
     match root.levels {
         4 => {
             let top = PpgttEntry(root.entries[0]).address();
@@ -145,19 +144,25 @@ pub(super) fn each_leaf(
 
 struct Look<'a> {
     ram: &'a GuestRam,
-    visit: &'a mut dyn FnMut(LeafNumber, Leaf<'_>),
+    looker: &'a mut dyn Looker,
     /// Tables, by level, that lead nowhere.
     nowhere: HashSet<(u8, u64)>,
     left: usize,
 }
 
 impl Look<'_> {
-    /// A table, read once; `None` where there is no memory.
-    fn read(&mut self, at: GuestAddress) -> Result<Option<Table>, Reason> {
+    /// One more table is read.
+    fn spend(&mut self) -> Result<(), Reason> {
         self.left = self.left.checked_sub(1).ok_or_else(|| {
             let detail = format!("the space has more than {MOST_TABLES} page tables");
             Reason::new("space/tables", detail)
         })?;
+        Ok(())
+    }
+
+    /// A table, read once; `None` where there is no memory.
+    fn read(&mut self, at: GuestAddress) -> Result<Option<Table>, Reason> {
+        self.spend()?;
         let mut raw = [0; ENTRIES as usize];
         Ok(self.ram.read_words(at, &mut raw).ok().map(|()| raw))
     }
@@ -186,7 +191,7 @@ impl Look<'_> {
             let leads = match (level, flags.contains(EntryFlags::PAGE_SIZE)) {
                 (2, true) => {
                     let page = entry.page(LEAF_BYTES);
-                    (self.visit)(LeafNumber(number), Leaf::Large { page, writable });
+                    self.looker.see(LeafNumber(number), Leaf::Large { page, writable });
                     true
                 }
                 (2, false) => self.table(entry, LeafNumber(number), writable)?,
@@ -208,12 +213,19 @@ impl Look<'_> {
         number: LeafNumber,
         writable: bool,
     ) -> Result<bool, Reason> {
+        let intermediate = entry.flags().contains(EntryFlags::INTERMEDIATE_PAGE_SIZE);
+        if let Some(known) = self.looker.known(number)
+            && self.ram.holds_words(entry.address(), known)
+        {
+            self.spend()?;
+            self.looker.see(number, Leaf::Same { intermediate, writable });
+            return Ok(true);
+        }
         let Some(raw) = self.read(entry.address())? else { return Ok(false) };
         if is_uniform(&raw) {
             return Ok(false);
         }
-        let intermediate = entry.flags().contains(EntryFlags::INTERMEDIATE_PAGE_SIZE);
-        (self.visit)(number, Leaf::Table { raw: &raw, intermediate, writable });
+        self.looker.see(number, Leaf::Table { raw: &raw, intermediate, writable });
         Ok(true)
     }
 }
@@ -226,22 +238,39 @@ pub(super) enum KeptLeaf {
 }
 
 impl KeptLeaf {
-    pub(super) fn of(leaf: Leaf<'_>) -> Self {
+    /// Whether it is as what was found in its place.
+    pub(super) fn is(&self, found: Leaf<'_>) -> bool {
+        match (self, found) {
+            (
+                Self::Table { intermediate, writable, .. },
+                Leaf::Same { intermediate: i, writable: w },
+            ) => (*intermediate, *writable) == (i, w),
+            (Self::Large { page, writable }, Leaf::Large { page: p, writable: w }) => {
+                (*page, *writable) == (p, w)
+            }
+            _ => false,
+        }
+    }
+
+    /// Its table, if it is one.
+    pub(super) fn table(&self) -> Option<&Table> {
+        match self {
+            Self::Table { raw, .. } => Some(raw),
+            Self::Large { .. } => None,
+        }
+    }
+
+    /// What was found, to keep. `before`: what was known there.
+    pub(super) fn of(leaf: Leaf<'_>, before: Option<&Self>) -> Self {
         match leaf {
             Leaf::Table { raw, intermediate, writable } => {
                 Self::Table { raw: Box::new(*raw), intermediate, writable }
             }
-            Leaf::Large { page, writable } => Self::Large { page, writable },
-        }
-    }
-
-    /// Whether it is as another one.
-    pub(super) fn is(&self, other: Leaf<'_>) -> bool {
-        match (self.get(), other) {
-            (Leaf::Table { raw, .. }, Leaf::Table { raw: now, .. }) => {
-                self.get().same_kind(other) && raw.iter().zip(now).all(|(a, b)| a == b)
+            Leaf::Same { intermediate, writable } => {
+                let raw = before.and_then(Self::table).copied().unwrap_or([0; ENTRIES as usize]);
+                Self::Table { raw: Box::new(raw), intermediate, writable }
             }
-            (own, other) => own.same_kind(other),
+            Leaf::Large { page, writable } => Self::Large { page, writable },
         }
     }
 
@@ -265,10 +294,23 @@ mod tests {
 
     const P: u64 = 3;
 
+    #[derive(Default)]
+    struct All(Vec<(u64, KeptLeaf)>);
+
+    impl Looker for All {
+        fn known(&mut self, _: LeafNumber) -> Option<&Table> {
+            None
+        }
+
+        fn see(&mut self, number: LeafNumber, leaf: Leaf<'_>) {
+            self.0.push((number.0, KeptLeaf::of(leaf, None)));
+        }
+    }
+
     fn leaves(ram: &GuestRam, root: SpaceRoot) -> Result<Vec<(u64, KeptLeaf)>, Reason> {
-        let mut found = Vec::new();
-        each_leaf(ram, root, |number, leaf| found.push((number.0, KeptLeaf::of(leaf))))?;
-        Ok(found)
+        let mut all = All::default();
+        each_leaf(ram, root, &mut all)?;
+        Ok(all.0)
     }
 
     fn root4(at: u64) -> SpaceRoot {

@@ -362,8 +362,7 @@ fn long_lists_become_short_ones_and_fall_apart_when_a_table_changes() {
     guest.right();
 }
 
-/// What a VM pays before each of its batches. The promise is for a machine of its own; here it is a bound that a mistake in
-/// the comparison's order would break.
+/// What a VM pays before each of its batches: at most a millisecond, where the compiler optimizes.
 #[test]
 fn a_gigabyte_that_has_not_changed_is_compared_quickly() {
     const TABLES: u64 = 1 << 20;
@@ -390,5 +389,6 @@ fn a_gigabyte_that_has_not_changed_is_compared_quickly() {
         assert!(!changes.need_idle(None));
     }
     println!("1 GiB of unchanged tables: {best:?}");
-    assert!(best < Duration::from_millis(5), "{best:?}");
+    let most = Duration::from_millis(if cfg!(debug_assertions) { 100 } else { 1 });
+    assert!(best <= most, "{best:?}");
 }
