@@ -144,6 +144,15 @@ pub mod query {
 
 /// The calls. All but [`execute`](Self::execute) are about one object that the caller made.
 pub trait Device: Send + Sync + 'static {
+    /// The same device, opened once more. Names of one opening mean nothing to another, and the driver holds hangs against
+    /// the opening that they were in: after three it makes no more contexts for that one.
+    ///
+    /// # Errors
+    /// As everywhere here.
+    fn another(&self) -> io::Result<Self>
+    where
+        Self: Sized;
+
     /// The driver's name, and the first two numbers of its version.
     ///
     /// # Errors

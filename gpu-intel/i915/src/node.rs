@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use drm::Device as _;
 use drm::control::{Device as _, from_u32};
@@ -27,6 +27,7 @@ const CACHED: u32 = 1;
 /// An opened render node, and the device that gathers pages.
 #[derive(Debug)]
 pub struct Node {
+    path: PathBuf,
     file: File,
     udmabuf: File,
     limits: UdmabufLimits,
@@ -52,7 +53,7 @@ impl Node {
             opened.map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))
         };
         let (file, udmabuf) = (open(path)?, open(Path::new(UDMABUF))?);
-        Ok(Self { file, udmabuf, limits: limits() })
+        Ok(Self { path: path.to_owned(), file, udmabuf, limits: limits() })
     }
 }
 
@@ -71,6 +72,10 @@ fn limits() -> UdmabufLimits {
 }
 
 impl Device for Node {
+    fn another(&self) -> io::Result<Self> {
+        Self::open(&self.path)
+    }
+
     fn driver(&self) -> io::Result<(String, (i32, i32))> {
         let driver = self.get_driver()?;
         let (major, minor, _) = driver.version;

@@ -16,9 +16,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use foldhash::HashMap;
 use gpu_intel_i915::{ContextSetup, Device, HostContext};
-use mediator::{ContextId, GuestAddress, GuestRam, SiliconError};
+use mediator::{ContextId, GuestAddress, GuestRam};
 
-use super::failed;
 use crate::engine::Engine;
 
 /// Idle host contexts that one space keeps: the least recently used one goes first.
@@ -97,7 +96,7 @@ impl Contexts {
     /// its `nonce`, or a fresh one.
     ///
     /// # Errors
-    /// When the host has no more contexts.
+    /// What the driver says when it has no more.
     pub(super) fn begin<D: Device>(
         &mut self,
         device: &D,
@@ -106,7 +105,7 @@ impl Contexts {
         nonce: Option<Nonce>,
         restore: bool,
         setup: &ContextSetup,
-    ) -> Result<HostContext, SiliconError> {
+    ) -> std::io::Result<HostContext> {
         let before = self.runs_in.get(&context).copied().filter(|_| restore);
         if let Some(host) = before
             && let Some(busy) = self.busy.get_mut(&host)
@@ -118,10 +117,7 @@ impl Contexts {
         let known = nonce.and_then(|nonce| self.idle.remove(&(engine, nonce)));
         let host = match known {
             Some(idle) => idle.host,
-            None => {
-                let opened = device.open_context(setup);
-                opened.map_err(|error| failed("opening a context", &error))?
-            }
+            None => device.open_context(setup)?,
         };
         self.busy.insert(host, Busy { jobs: 1, lost: false });
         self.runs_in.insert(context, host);

@@ -26,11 +26,14 @@ pub(super) struct Run {
     pub(super) bytes: u32,
     pub(super) objects: Vec<(u64, u64, Buffer)>,
     inode: u64,
+    opening: u32,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct World {
     next: u32,
+    /// Hangs by opening.
+    hangs: HashMap<u32, u32>,
     pub(super) spaces: HashSet<u32>,
     pub(super) contexts: HashMap<HostContext, ContextSetup>,
     /// Bytes, and whether the driver can read them.
@@ -51,27 +54,33 @@ pub(super) struct World {
     pub(super) no_video_enhance: bool,
 }
 
-/// The driver. Clones are the same.
+/// An opening of the driver. Clones are the same one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Double(Arc<Mutex<World>>);
+pub(super) struct Double {
+    world: Arc<Mutex<World>>,
+    opening: u32,
+}
 
 impl Double {
     pub(super) fn world(&self) -> MutexGuard<'_, World> {
-        self.0.lock().unwrap()
+        self.world.lock().unwrap()
     }
 
     /// The oldest batch that is under way ends.
     pub(super) fn end_one(&self, state: FenceState) {
         let mut world = self.world();
         let (run, fence) = world.running.remove(0);
-        world.end(&run, fence, state);
+        world.end(&run, &fence, state);
     }
 }
 
 impl World {
-    fn end(&mut self, run: &Run, fence: OwnedFd, state: FenceState) {
+    fn end(&mut self, run: &Run, fence: &OwnedFd, state: FenceState) {
+        if state == FenceState::Failed(Errno::IO) {
+            *self.hangs.entry(run.opening).or_default() += 1;
+        }
         self.over.insert(run.inode, state);
-        rustix::io::write(&fence, &1_u64.to_ne_bytes()).unwrap();
+        rustix::io::write(fence, &1_u64.to_ne_bytes()).unwrap();
     }
 
     fn name(&mut self) -> u32 {
@@ -100,6 +109,11 @@ fn inode(file: impl AsFd) -> u64 {
 }
 
 impl Device for Double {
+    fn another(&self) -> io::Result<Self> {
+        let opening = self.world().name();
+        Ok(Self { world: Arc::clone(&self.world), opening })
+    }
+
     fn driver(&self) -> io::Result<(String, (i32, i32))> {
         Ok((self.world().driver.unwrap_or("i915").to_owned(), (1, 6)))
     }
@@ -161,6 +175,9 @@ impl Device for Double {
     fn open_context(&self, setup: &ContextSetup) -> io::Result<HostContext> {
         let mut world = self.world();
         world.failing("open_context")?;
+        if world.hangs.get(&self.opening).is_some_and(|hangs| *hangs >= 3) {
+            return Err(Errno::IO.into());
+        }
         if setup.dies_with_work && world.persistent {
             return Err(Errno::NODEV.into());
         }
@@ -185,7 +202,7 @@ impl Device for Double {
             let running = std::mem::take(&mut world.running);
             for (run, fence) in running {
                 if run.context == context {
-                    world.end(&run, fence, FenceState::Failed(Errno::IO));
+                    world.end(&run, &fence, FenceState::Failed(Errno::CANCELED));
                 } else {
                     world.running.push((run, fence));
                 }
@@ -264,7 +281,7 @@ impl Device for Double {
         let mut world = self.world();
         world.failing("execute")?;
         let setup = *world.contexts.get(&context).ok_or(Errno::NOENT)?;
-        if start % 8 != 0 || bytes % 8 != 0 {
+        if !start.is_multiple_of(8) || !bytes.is_multiple_of(8) {
             return Err(Errno::INVAL.into());
         }
         let (mut list, mut seen) = (Vec::new(), HashSet::new());
@@ -320,6 +337,7 @@ impl Device for Double {
             bytes,
             objects: list,
             inode: inode(&fence),
+            opening: self.opening,
         };
         world.runs.push(run.clone());
         world.running.push((run, fence.try_clone()?));

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use gpu_intel_i915::{Device, FenceState, HostContext};
+use gpu_intel_i915::{Device, FenceState};
 use mediator::{Clock, EngineId, JobEnd, JobId, Outcome, Reason, SiliconError, Time, VmId};
 use rustix::buffer::spare_capacity;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
@@ -116,11 +116,13 @@ impl<D: Device> Lanes<D> {
         match space.submit(task) {
             Ok(Some(flight)) => self.watch(space, flight),
             Ok(None) => {}
-            Err((task, Stop::Failed(error))) => {
-                task.ticket.spend();
-                return Err(error);
-            }
-            Err((task, stop)) => self.refuse(task, stop),
+            Err(stopped) => match *stopped {
+                (task, Stop::Failed(error)) => {
+                    task.ticket.spend();
+                    return Err(error);
+                }
+                (task, stop) => self.refuse(task, stop),
+            },
         }
         Ok(())
     }
@@ -230,7 +232,7 @@ impl<D: Device> Lanes<D> {
         let InFlight { space, flight, submitted, killed } = in_flight;
         let lost = matches!(state, FenceState::Failed(_));
         let why = match state {
-            FenceState::Failed(error) if killed.is_none() => Some(self.why(flight.host, error)),
+            FenceState::Failed(error) if killed.is_none() => Some(space.why(flight.host, error)),
             _ => None,
         };
         let was_lost = space.land(&flight, lost);
@@ -246,23 +248,8 @@ impl<D: Device> Lanes<D> {
         for begun in waiting {
             match begun {
                 Ok(flight) => self.watch(&space, flight),
-                Err((task, stop)) => self.refuse(task, stop),
+                Err(stopped) => self.refuse(stopped.0, stopped.1),
             }
-        }
-    }
-
-    /// What the driver says of a batch that it ended.
-    fn why(&self, host: HostContext, error: rustix::io::Errno) -> Reason {
-        if self.device.is_lost() {
-            return Reason::new("silicon/lost", "the host's driver has given the GPU up");
-        }
-        let statistics = self.device.reset_statistics(host).unwrap_or_default();
-        if statistics.active > 0 {
-            Reason::new("silicon/hang", "it hung, and the host's driver reset the engine")
-        } else if statistics.pending > 0 {
-            Reason::new("silicon/reset", "it waited when the host's driver reset the engine")
-        } else {
-            Reason::new("silicon/cancelled", format!("the host's driver ended it: {error}"))
         }
     }
 

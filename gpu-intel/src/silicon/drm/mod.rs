@@ -211,8 +211,8 @@ impl<D: Device> Silicon for Drm<D> {
         // Of a VM that is gone nothing is left to count.
         open.accounts.retain(|_, account| Arc::strong_count(account) > 1);
         let account = Arc::clone(open.accounts.entry(vm).or_default());
-        let (device, host) = (Arc::clone(&self.device), Arc::clone(&self.host));
-        let space = Space::open(device, host, vm, ram.clone(), root, account)?;
+        let host = Arc::clone(&self.host);
+        let space = Space::open(&*self.device, host, vm, ram.clone(), root, account)?;
         let id = SpaceId(self.next_id.fetch_add(1, Ordering::Relaxed));
         open.spaces.insert(id, Arc::new(space));
         Ok(id)

@@ -246,11 +246,11 @@ impl Shadow {
         }
         let Some(held) = self.objects.remove(&first) else { return vec![number] };
         let leaves = (first.0..first.0 + held.leaves).map(LeafNumber).collect();
-        self.discard(device, held);
+        self.discard(device, &held);
         leaves
     }
 
-    fn discard<D: Device>(&mut self, device: &D, held: Held) {
+    fn discard<D: Device>(&mut self, device: &D, held: &Held) {
         device.close(held.buffer);
         self.account.give_back(held.leaves * LEAF_BYTES);
         held.copies.iter().for_each(|page| self.own.release(*page));
@@ -419,7 +419,7 @@ impl Shadow {
     /// Closes all objects. Nothing may run in the space.
     pub(super) fn clear<D: Device>(&mut self, device: &D) {
         while let Some((_, held)) = self.objects.pop_first() {
-            self.discard(device, held);
+            self.discard(device, &held);
         }
         self.leaves.clear();
         self.list.clear();

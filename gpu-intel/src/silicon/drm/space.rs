@@ -47,6 +47,9 @@ pub(super) struct Flight {
     private: Option<usize>,
 }
 
+/// A job that did not begin, and why.
+pub(super) type Stopped = Box<(Task, Stop)>;
+
 /// Why a job did not begin.
 #[derive(Debug)]
 pub(super) enum Stop {
@@ -74,7 +77,8 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Space<D: Device> {
     pub(super) vm: VmId,
-    device: Arc<D>,
+    /// An opening of its own: what hangs here is held against nobody else.
+    device: D,
     host: Arc<Host>,
     space: HostSpace,
     ram: GuestRam,
@@ -84,13 +88,14 @@ pub(super) struct Space<D: Device> {
 
 impl<D: Device> Space<D> {
     pub(super) fn open(
-        device: Arc<D>,
+        device: &D,
         host: Arc<Host>,
         vm: VmId,
         ram: GuestRam,
         root: SpaceRoot,
         account: Arc<Account>,
     ) -> Result<Self, SiliconError> {
+        let device = device.another().map_err(|e| failed("opening the GPU once more", &e))?;
         let shadow = Shadow::new(account).map_err(|e| failed("making a memfd", &e))?;
         let space = device.open_space().map_err(|e| failed("opening an address space", &e))?;
         let state = State {
@@ -117,7 +122,7 @@ impl<D: Device> Space<D> {
     ///
     /// # Errors
     /// Why it did not begin, with the job.
-    pub(super) fn submit(&self, task: Task) -> Result<Option<Flight>, (Task, Stop)> {
+    pub(super) fn submit(&self, task: Task) -> Result<Option<Flight>, Stopped> {
         let mut state = self.state();
         if !state.parked.is_empty() {
             state.parked.push_back(task);
@@ -125,11 +130,13 @@ impl<D: Device> Space<D> {
         }
         match self.begin(&mut state, task) {
             Ok(flight) => Ok(Some(flight)),
-            Err((task, Stop::Busy)) => {
-                state.parked.push_back(task);
-                Ok(None)
-            }
-            Err(stopped) => Err(stopped),
+            Err(stopped) => match *stopped {
+                (task, Stop::Busy) => {
+                    state.parked.push_back(task);
+                    Ok(None)
+                }
+                other => Err(Box::new(other)),
+            },
         }
     }
 
@@ -138,7 +145,7 @@ impl<D: Device> Space<D> {
         let Flight { task, host, private, .. } = flight;
         let mut state = self.state();
         if lost {
-            state.contexts.lose(&*self.device, *host);
+            state.contexts.lose(&self.device, *host);
         }
         let was_lost = state.contexts.is_lost(*host);
         if let Some(buffer) =
@@ -148,7 +155,7 @@ impl<D: Device> Space<D> {
         }
         let keep = task.work.save && !task.work.image.is_empty();
         let engine = task.engine;
-        let nonce = state.contexts.end(&*self.device, task.context, engine, *host, keep);
+        let nonce = state.contexts.end(&self.device, task.context, engine, *host, keep);
         if let Some(nonce) = nonce {
             leave(&self.ram, &task.work.image, engine, nonce);
         }
@@ -157,16 +164,19 @@ impl<D: Device> Space<D> {
     }
 
     /// Begins what was parked, as far as it can: each job, with its fence or why it did not begin.
-    pub(super) fn unpark(&self) -> Vec<Result<Flight, (Task, Stop)>> {
+    pub(super) fn unpark(&self) -> Vec<Result<Flight, Stopped>> {
         let mut state = self.state();
         let mut begun = Vec::new();
         while let Some(task) = state.parked.pop_front() {
             match self.begin(&mut state, task) {
-                Err((task, Stop::Busy)) => {
-                    state.parked.push_front(task);
-                    break;
-                }
-                result => begun.push(result),
+                Ok(flight) => begun.push(Ok(flight)),
+                Err(stopped) => match *stopped {
+                    (task, Stop::Busy) => {
+                        state.parked.push_front(task);
+                        break;
+                    }
+                    other => begun.push(Err(Box::new(other))),
+                },
             }
         }
         begun
@@ -181,16 +191,16 @@ impl<D: Device> Space<D> {
 
     /// Closes a host context under its jobs, which ends them where the host can do that.
     pub(super) fn lose(&self, host: HostContext) {
-        self.state().contexts.lose(&*self.device, host);
+        self.state().contexts.lose(&self.device, host);
     }
 
-    fn begin(&self, state: &mut State, task: Task) -> Result<Flight, (Task, Stop)> {
+    fn begin(&self, state: &mut State, task: Task) -> Result<Flight, Stopped> {
         match self.try_begin(state, &task) {
             Ok((host, fence, private)) => {
                 state.flying += 1;
                 Ok(Flight { task, host, fence, private })
             }
-            Err(stop) => Err((task, stop)),
+            Err(stop) => Err(Box::new((task, stop))),
         }
     }
 
@@ -210,7 +220,7 @@ impl<D: Device> Space<D> {
         if !idle && changes.need_idle(reserved) {
             return Err(Stop::Busy);
         }
-        state.shadow.apply(&*self.device, &self.ram, changes, idle).map_err(Stop::Failed)?;
+        state.shadow.apply(&self.device, &self.ram, changes, idle).map_err(Stop::Failed)?;
         state.shadow.refresh_copies(&self.ram);
 
         let start = work.start.truncated().0;
@@ -223,21 +233,21 @@ impl<D: Device> Space<D> {
         let private = self.private_batch(state, task.engine, start)?;
         let setup = self.host.setup(self.space, task.engine);
         let begun = state.contexts.begin(
-            &*self.device,
+            &self.device,
             task.context,
             task.engine,
             nonce,
             work.restore,
             &setup,
         );
-        let result = begun.map_err(Stop::Failed).and_then(|host| {
+        let result = begun.map_err(|error| self.no_context(&error)).and_then(|host| {
             let executed = match &private {
                 Some(copy) => self.execute_copy(state, host, copy),
                 None => self.execute(state, host, index, offset),
             };
             executed.map(|fence| (host, fence)).map_err(|error| {
                 let stop = self.stopped(state, host, &error);
-                let _ = state.contexts.end(&*self.device, task.context, task.engine, host, false);
+                let _ = state.contexts.end(&self.device, task.context, task.engine, host, false);
                 stop
             })
         });
@@ -318,12 +328,37 @@ impl<D: Device> Space<D> {
         Ok(Some(PrivateBatch { place, buffer, at, bytes }))
     }
 
+    /// What the driver says of a batch that it ended.
+    pub(super) fn why(&self, host: HostContext, error: Errno) -> Reason {
+        if self.device.is_lost() {
+            return Reason::new("silicon/lost", "the host's driver has given the GPU up");
+        }
+        let statistics = self.device.reset_statistics(host).unwrap_or_default();
+        if statistics.active > 0 {
+            Reason::new("silicon/hang", "it hung, and the host's driver reset the engine")
+        } else if statistics.pending > 0 {
+            Reason::new("silicon/reset", "it waited when the host's driver reset the engine")
+        } else {
+            Reason::new("silicon/cancelled", format!("the host's driver ended it: {error}"))
+        }
+    }
+
+    /// Why the driver makes no context.
+    fn no_context(&self, error: &std::io::Error) -> Stop {
+        if Errno::from_io_error(error) == Some(Errno::IO) && !self.device.is_lost() {
+            let detail =
+                "the host's driver makes no more contexts for an address space that hung too often";
+            return Stop::Refused(Reason::new("silicon/banned", detail));
+        }
+        Stop::Failed(failed("opening a context", error))
+    }
+
     /// What the driver's refusal of a batch means.
     fn stopped(&self, state: &mut State, host: HostContext, error: &std::io::Error) -> Stop {
         let errno = Errno::from_io_error(error).unwrap_or(Errno::IO);
         match errno {
             Errno::IO if !self.device.is_lost() => {
-                state.contexts.lose(&*self.device, host);
+                state.contexts.lose(&self.device, host);
                 let detail = "the context's state was lost in an earlier hang";
                 Stop::Refused(Reason::new("silicon/context-lost", detail))
             }
@@ -352,8 +387,8 @@ struct PrivateBatch {
 impl<D: Device> Drop for Space<D> {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        state.contexts.clear(&*self.device);
-        state.shadow.clear(&*self.device);
+        state.contexts.clear(&self.device);
+        state.shadow.clear(&self.device);
         for buffer in state.private.iter_mut().filter_map(Option::take) {
             self.device.close(buffer);
         }

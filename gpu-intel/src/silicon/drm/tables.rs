@@ -363,7 +363,7 @@ mod tests {
             // Sixteen tables that point to each other, each entry different by its flags.
             for table in 0..16 {
                 let entry = ((n + table) % 16) << 12 | n << 52 | P;
-                ram.write_u64(GuestAddress(table << 12 | 8 * n), entry).unwrap();
+                ram.write_u64(GuestAddress((table << 12) + 8 * n), entry).unwrap();
             }
         }
         let why = leaves(&ram, root4(0x1000)).unwrap_err();

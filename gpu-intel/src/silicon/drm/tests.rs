@@ -248,6 +248,26 @@ fn a_hang_costs_the_context_and_nobody_else() {
 }
 
 #[test]
+fn who_hangs_too_often_is_banned_alone() {
+    let mut guest = guest();
+    let context = guest.context(Engine::Render);
+    for _ in 0..3 {
+        let told = guest.submit(context, Engine::Render, batch());
+        guest.device.end_one(FenceState::Failed(Errno::IO));
+        assert!(matches!(end(&told), JobEnd::Fault(why) if why.rule == "silicon/hang"));
+    }
+    let told = guest.submit(context, Engine::Render, batch());
+    assert!(matches!(end(&told), JobEnd::Fault(why) if why.rule == "silicon/banned"));
+    let mut tables = Tables::new(&mut guest.pool).unwrap();
+    let (at, memory) = (PpgttAddress(AT), GuestAddress(BATCH));
+    tables.map(&mut guest.pool, at, memory, 0x1000, true).unwrap();
+    let space = guest.drm.open_space(VmId(2), &guest.ram, tables.root()).unwrap();
+    let other = guest.drm.open_context(space, Engine::Render.id()).unwrap();
+    guest.run(other, batch());
+    guest.right();
+}
+
+#[test]
 fn a_killed_job_ends_with_its_context() {
     let mut guest = guest();
     let context = guest.context(Engine::Render);
