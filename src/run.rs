@@ -80,6 +80,14 @@ pub(crate) fn run(config: Config) -> anyhow::Result<()> {
 
 /// The platform that a guest sees whose batches the host's GPU executes: the host's own, whatever its guest would like.
 fn fitting(host: &Host, named: Option<Platform>) -> anyhow::Result<Platform> {
+    /// What every vGPU shows of itself: a GT2.
+    const SHOWN: (u32, u32) = (1, 3);
+    let has = (host.topology.slices, host.topology.subslices);
+    anyhow::ensure!(
+        has == SHOWN,
+        "the host's GPU is {host}: guests see one slice of three subslices, and their drivers would count on units that \
+         it lacks, or leave some idle; only a GT2 executes for guests yet"
+    );
     match named {
         Some(named) if named != host.platform => anyhow::bail!(
             "its `device` is {named}, and the host's GPU is {host}: what executes a guest's batches can't be \
