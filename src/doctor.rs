@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gpu_intel::Part;
 use gpu_intel::silicon::drm::{Drm, Host};
 use mediator::Clock;
 use serde::Serialize;
@@ -138,13 +139,14 @@ impl Findings {
         let host = drm.host();
         self.add(Grade::Ok, "gpu", host.to_string());
         self.features(host);
+        let Part { device, revision, topology } = host.part;
         Some(Gpu {
-            device: format!("8086:{:04x}", host.device_id),
-            revision: host.revision,
+            device: format!("8086:{device:04x}"),
+            revision,
             platform: host.platform.to_string(),
-            slices: host.topology.slices,
-            subslices: host.topology.subslices,
-            units: host.topology.units,
+            slices: topology.slices().count_ones(),
+            subslices: topology.subslice_count(),
+            units: topology.unit_count(),
         })
     }
 

@@ -39,7 +39,7 @@ pub(crate) fn run(config: Config) -> anyhow::Result<()> {
         if let Some(host) = &host {
             let named = vm.named.then_some(gpu.platform);
             gpu.platform = fitting(host, named).with_context(|| vm.config.name.clone())?;
-            gpu.identity = Some(host.identity());
+            gpu.part = Some(host.part);
         }
         mediator
             .add_vm(vm.config, move |setup| Ok(Box::new(Vgpu::new(gpu.clone(), setup.ram)?)))?;
@@ -48,14 +48,14 @@ pub(crate) fn run(config: Config) -> anyhow::Result<()> {
     for shim in config.shims {
         shims.push((shim.config.name.clone(), shim.config.socket.clone()));
         let mut platform = shim.platform;
-        let mut identity = platform.identity();
+        let mut part = platform.part();
         if let Some(host) = &host {
             let named = shim.named.then_some(platform);
             platform = fitting(host, named).with_context(|| shim.config.name.clone())?;
-            identity = host.identity();
+            part = host.part;
         }
         mediator.add_shim(shim.config, move |setup| {
-            Ok(Box::new(Client::new(platform, setup).recognized_by(identity)))
+            Ok(Box::new(Client::new(platform, setup).of(part)))
         })?;
     }
     mediator.serve_control(&config.control)?;
@@ -80,14 +80,6 @@ pub(crate) fn run(config: Config) -> anyhow::Result<()> {
 
 /// The platform that a guest sees whose batches the host's GPU executes: the host's own, whatever its guest would like.
 fn fitting(host: &Host, named: Option<Platform>) -> anyhow::Result<Platform> {
-    /// What every vGPU shows of itself: a GT2.
-    const SHOWN: (u32, u32) = (1, 3);
-    let has = (host.topology.slices, host.topology.subslices);
-    anyhow::ensure!(
-        has == SHOWN,
-        "the host's GPU is {host}: guests see one slice of three subslices, and their drivers would count on units that \
-         it lacks, or leave some idle; only a GT2 executes for guests yet"
-    );
     match named {
         Some(named) if named != host.platform => anyhow::bail!(
             "its `device` is {named}, and the host's GPU is {host}: what executes a guest's batches can't be \

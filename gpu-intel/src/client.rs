@@ -14,7 +14,7 @@ use crate::address::PpgttAddress;
 use crate::audit::Verdict;
 use crate::engine::Engine;
 use crate::gtt::{Pages, TableError, Tables};
-use crate::platform::{Identity, Platform};
+use crate::platform::{Part, Platform};
 use crate::scan::Scan;
 use crate::silicon::Batch;
 
@@ -30,7 +30,7 @@ const IMAGE_PAGES: usize = 3;
 #[derive(Debug)]
 pub struct Client {
     platform: Platform,
-    identity: Identity,
+    part: Part,
     ram: GuestRam,
     pool: Pages,
     spaces: HashMap<SpaceRoot, Tables>,
@@ -56,7 +56,7 @@ impl Client {
     pub fn new(platform: Platform, setup: ClientSetup) -> Self {
         Self {
             platform,
-            identity: platform.identity(),
+            part: platform.part(),
             pool: Pages::new(setup.ram.clone(), setup.tables),
             ram: setup.ram,
             spaces: HashMap::default(),
@@ -68,10 +68,10 @@ impl Client {
         }
     }
 
-    /// The same, recognized by `identity`.
+    /// The same, of another part of the platform than vgate shows.
     #[must_use]
-    pub fn recognized_by(mut self, identity: Identity) -> Self {
-        self.identity = identity;
+    pub fn of(mut self, part: Part) -> Self {
+        self.part = part;
         self
     }
 
@@ -109,8 +109,9 @@ impl ClientGpu<Batch> for Client {
             Platform::Broxton => LOW_POWER_TIMESTAMP_HZ,
             _ => TIMESTAMP_HZ,
         };
-        let identity = (VENDOR, self.identity.device, self.identity.revision);
-        Device::new(identity, ADDRESS_BITS, timestamp_hz, engines)
+        let Part { device, revision, topology } = self.part;
+        let identity = (VENDOR, device, revision);
+        Device::new(identity, ADDRESS_BITS, timestamp_hz, engines).laid_out(topology)
     }
 
     fn open_space(&mut self) -> Result<SpaceRoot, Fault> {

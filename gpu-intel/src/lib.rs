@@ -20,5 +20,5 @@ pub mod trace;
 mod vgpu;
 
 pub use client::Client;
-pub use platform::{Identity, NoSuchPlatform, Platform};
+pub use platform::{NoSuchPlatform, Part, Platform};
 pub use vgpu::{Aperture, Presence, Vgpu, VgpuConfig};

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use guest_shim::wire::Topology;
+
 /// A Gen9 part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Platform {
@@ -43,10 +45,10 @@ impl Platform {
         }
     }
 
-    /// How drivers recognize the part that vgate shows of it where nothing else is asked for.
+    /// What vgate shows of it where nothing else is asked for.
     #[must_use]
-    pub const fn identity(self) -> Identity {
-        Identity { device: self.device_id(), revision: self.revision() }
+    pub const fn part(self) -> Part {
+        Part { device: self.device_id(), revision: self.revision(), topology: self.topology() }
     }
 
     /// PCI device id (the PCI ID Repository).
@@ -68,6 +70,14 @@ impl Platform {
             Self::Broxton => 0x0B,
         }
     }
+
+    /// A GT2's: one slice of three subslices.
+    const fn topology(self) -> Topology {
+        match self {
+            Self::Broxton => Topology::even(0b1, 0b111, 0x3F),
+            _ => Topology::even(0b1, 0b111, 0xFF),
+        }
+    }
 }
 
 impl fmt::Display for Platform {
@@ -76,18 +86,20 @@ impl fmt::Display for Platform {
     }
 }
 
-/// What drivers recognize a part by. Parts of one platform differ in it.
+/// What drivers recognize a part by, and what it has. Parts of one platform differ in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Identity {
+pub struct Part {
     /// PCI device id.
     pub device: u16,
     /// PCI revision.
     pub revision: u8,
+    /// Which execution units are not fused off.
+    pub topology: Topology,
 }
 
-impl Default for Identity {
+impl Default for Part {
     fn default() -> Self {
-        Platform::default().identity()
+        Platform::default().part()
     }
 }
 

@@ -46,7 +46,7 @@ impl Checker<'_> {
             seals,
         };
         let (platform, edid, aperture) = (platform?, edid?, aperture?);
-        let gpu = VgpuConfig { platform, identity: None, edid, presence, aperture };
+        let gpu = VgpuConfig { platform, part: None, edid, presence, aperture };
         Some(Vm { config, gpu, named: vm.device.is_some() })
     }
 

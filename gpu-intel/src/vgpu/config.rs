@@ -1,6 +1,6 @@
 //! What a guest's GPU is to be.
 
-use crate::platform::{Identity, Platform};
+use crate::platform::{Part, Platform};
 
 /// Whether a guest learns that its GPU is a virtual one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,8 +49,8 @@ impl Default for Aperture {
 pub struct VgpuConfig {
     /// Which part it is.
     pub platform: Platform,
-    /// What the guest's driver recognizes it by, if not by what vgate shows of the platform.
-    pub identity: Option<Identity>,
+    /// Which part of the platform, if not the one that vgate shows of it.
+    pub part: Option<Part>,
     /// The EDID of the monitor on its port.
     pub edid: Vec<u8>,
     /// Whether the guest learns that it is virtual.

@@ -78,7 +78,12 @@ impl Core {
     pub(crate) fn new(config: VgpuConfig, ram: GuestRam) -> io::Result<Self> {
         let mut core = Self {
             ram,
-            registers: RegisterFile::new(config.platform, config.presence, config.aperture)?,
+            registers: RegisterFile::new(
+                config.platform,
+                config.part.unwrap_or(config.platform.part()).topology,
+                config.presence,
+                config.aperture,
+            )?,
             ggtt: Ggtt::new()?,
             line: Line::default(),
             display: Display::new(config.edid),

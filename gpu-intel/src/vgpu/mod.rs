@@ -48,7 +48,7 @@ use self::ring::{Active, EngineState, Progress, Returned};
 use crate::address::RegisterOffset;
 use crate::audit;
 use crate::engine::Engine;
-use crate::platform::{Identity, Platform};
+use crate::platform::{Part, Platform};
 use crate::silicon::Batch;
 
 /// How often a ring that waits for a semaphore looks again.
@@ -81,7 +81,7 @@ pub struct Vgpu {
     config: PciConfig,
     rom: Vec<u8>,
     platform: Platform,
-    identity: Identity,
+    part: Part,
     presence: Presence,
     /// What the guest's CPU was given of the GGTT.
     offered: Aperture,
@@ -97,7 +97,7 @@ impl Vgpu {
     /// When the host has no address space for its tables.
     pub fn new(config: VgpuConfig, ram: GuestRam) -> io::Result<Self> {
         let platform = config.platform;
-        let identity = config.identity.unwrap_or(platform.identity());
+        let part = config.part.unwrap_or(platform.part());
         let aperture = match config.presence {
             Presence::Virtual => ggtt::APERTURE,
             Presence::Bare => config.aperture.bytes().max(LEAST_BARE),
@@ -107,10 +107,10 @@ impl Vgpu {
             offered: config.aperture,
             core: Core::new(config, ram)?,
             engines: std::array::from_fn(|_| EngineState::new()),
-            config: PciConfig::new(identity, aperture, rom::SIZE as u32),
-            rom: rom::image(identity),
+            config: PciConfig::new(part, aperture, rom::SIZE as u32),
+            rom: rom::image(part),
             platform,
-            identity,
+            part,
             regions: regions(aperture),
             aperture,
         })
@@ -543,7 +543,7 @@ impl VirtualGpu<Batch> for Vgpu {
             *self.engine(engine) = EngineState::new();
         }
         self.core.reset();
-        self.config = PciConfig::new(self.identity, self.aperture, rom::SIZE as u32);
+        self.config = PciConfig::new(self.part, self.aperture, rom::SIZE as u32);
         if kind == Reset::Disconnect {
             self.core.counters = core::Counters::default();
         }

@@ -3,7 +3,7 @@
 //!
 //! Source: SKL PRM vol 2c (PCI registers), PCI Local Bus 3.0 for the header; GVT-g for what is left out.
 
-use crate::platform::Identity;
+use crate::platform::Part;
 
 /// Bytes of configuration space.
 pub(crate) const SIZE: usize = 256;
@@ -52,12 +52,12 @@ pub(crate) struct PciConfig {
 
 impl PciConfig {
     /// As after power-on. The sizes of BAR2 and the ROM are powers of two.
-    pub(crate) fn new(identity: Identity, aperture: u64, rom_size: u32) -> Self {
+    pub(crate) fn new(part: Part, aperture: u64, rom_size: u32) -> Self {
         let mut config = Self { bytes: [0; SIZE], masks: [0; SIZE] };
         fill(&mut config.bytes, HEADER);
         fill(&mut config.masks, WRITABLE);
-        let id = identity.device.to_le_bytes();
-        fill(&mut config.bytes, &[(0x02, &id), (0x08, &[identity.revision]), (0x2E, &id)]);
+        let id = part.device.to_le_bytes();
+        fill(&mut config.bytes, &[(0x02, &id), (0x08, &[part.revision]), (0x2E, &id)]);
         // A base address register keeps the bits above its size: so the guest learns the size.
         let bars: [(usize, u64, usize); 3] =
             [(0x10, BAR0_SIZE, 8), (0x18, aperture, 8), (0x20, BAR4_SIZE, 4)];
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn base_address_registers_tell_their_size() {
-        let mut config = PciConfig::new(Identity::default(), 256 << 20, 0x1_0000);
+        let mut config = PciConfig::new(Part::default(), 256 << 20, 0x1_0000);
         for (at, expected) in
             [(0x10, 0xFF00_0004), (0x14, u32::MAX), (0x18, 0xF000_000C), (0x20, 0xFFFF_FFC1)]
         {
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn identity_is_not_the_guest_s_to_change() {
-        let mut config = PciConfig::new(Identity::default(), 256 << 20, 0x1_0000);
+        let mut config = PciConfig::new(Part::default(), 256 << 20, 0x1_0000);
         config.write(0, &[0; 64]);
         assert_eq!(dword(&config, 0), 0x5912_8086);
         config.write(u64::MAX - 1, &[0xFF; 8]);

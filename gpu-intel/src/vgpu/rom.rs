@@ -5,7 +5,7 @@
 //!
 //! Source: PCI Firmware 3.0 (ROM header), the VBT layout that i915 reads (BDB version 186: children of 33 bytes).
 
-use crate::platform::Identity;
+use crate::platform::Part;
 
 /// Size of the ROM in bytes: the smallest that PCI's base address register can express and i915 needs.
 pub(crate) const SIZE: usize = 4096;
@@ -21,10 +21,10 @@ const DVO_PORT_DP_B: u8 = 7;
 const AUX_CHANNEL_B: u8 = 0x10;
 
 /// The ROM's bytes.
-pub(crate) fn image(identity: Identity) -> Vec<u8> {
+pub(crate) fn image(part: Part) -> Vec<u8> {
     let mut rom = vec![0xFF; SIZE];
     put(&mut rom, 0, &header());
-    put(&mut rom, 0x40, &data_structure(identity));
+    put(&mut rom, 0x40, &data_structure(part));
     put(&mut rom, VBT_AT, &video_bios_tables());
     // The bytes of an image sum up to zero; the last one makes it so.
     let sum = rom.iter().take(SIZE - 1).fold(0u8, |sum, byte| sum.wrapping_add(*byte));
@@ -39,10 +39,10 @@ fn header() -> Vec<u8> {
     header
 }
 
-fn data_structure(identity: Identity) -> Vec<u8> {
+fn data_structure(part: Part) -> Vec<u8> {
     let mut data = b"PCIR".to_vec();
     data.extend([0x86, 0x80]); // Vendor, device.
-    data.extend(identity.device.to_le_bytes());
+    data.extend(part.device.to_le_bytes());
     data.extend([0, 0, 0x18, 0, 0]); // No device list; length; revision.
     data.extend([0x00, 0x80, 0x03]); // Class: display, other.
     data.extend(((SIZE / 512) as u16).to_le_bytes());
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_image_is_a_whole_rom_with_tables_inside() {
-        let rom = image(Identity::default());
+        let rom = image(Part::default());
         assert_eq!(rom.len(), SIZE);
         assert_eq!(rom.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte)), 0);
         let vbt = &rom[VBT_AT..];

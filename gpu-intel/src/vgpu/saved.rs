@@ -24,6 +24,7 @@ use super::registers::WINDOW;
 use super::ring::{EngineState, SavedEngine};
 use super::{Presence, ggtt, rom};
 use crate::engine::Engine;
+use crate::platform::Part;
 use crate::silicon::Batch;
 
 /// The version of the state's layout and meaning.
@@ -61,14 +62,14 @@ fn impossible(what: impl Into<String>) -> RestoreError {
 impl Vgpu {
     /// What this is: a state of something else is not for it.
     fn model(&self) -> String {
-        let (platform, id) = (self.platform, self.identity.device);
+        let (platform, Part { device, revision, topology }) = (self.platform, self.part);
         let presence = match self.presence {
             Presence::Virtual => "virtual",
             Presence::Bare => "bare",
         };
         format!(
-            "Intel {platform} (8086:{id:04x}, revision {:02x}), {presence}, aperture {} MiB",
-            self.identity.revision,
+            "Intel {platform} (8086:{device:04x}, revision {revision:02x}, units: {}), {presence}, aperture {} MiB",
+            topology.unit_count(),
             self.offered.bytes() >> 20,
         )
     }
@@ -97,7 +98,7 @@ impl Vgpu {
     ) -> Result<(), RestoreError> {
         let state: State = saved.open(&self.model(), VERSION)?;
         state.check()?;
-        let config = PciConfig::new(self.identity, self.aperture, rom::SIZE as u32);
+        let config = PciConfig::new(self.part, self.aperture, rom::SIZE as u32);
         let config = config.holding(&state.config);
         self.config =
             config.ok_or_else(|| impossible("its configuration space is not this GPU's"))?;

@@ -1,13 +1,13 @@
 //! Calls about contexts and address spaces.
 
 use guest_shim::client::Point;
+use guest_shim::wire::MOST_UNITS;
 use rustix::io::Errno;
 
 use crate::contexts::{Context, SpaceId, engine_map};
 use crate::execute::each_extension;
 use crate::file::DrmFile;
 use crate::gpu::{Gpu, Result};
-use crate::params::{MAX_UNITS, topology};
 use crate::state::State;
 use crate::uapi::i915::{self, *};
 use crate::user::UserPointer;
@@ -145,9 +145,9 @@ impl DrmFile {
         } else {
             crate::contexts::number(&*self.gpu, sseu.engine).ok_or(Errno::INVAL)?;
         }
-        let topology = topology(self.gpu.device().device);
-        (sseu.slices, sseu.subslices) = (topology.slices.into(), topology.subslices.into());
-        (sseu.min_eus, sseu.max_eus) = (MAX_UNITS.into(), MAX_UNITS.into());
+        let topology = self.gpu.device().topology;
+        (sseu.slices, sseu.subslices) = (topology.slices().into(), topology.subslices().into());
+        (sseu.min_eus, sseu.max_eus) = (MOST_UNITS as u16, MOST_UNITS as u16);
         UserPointer(args.value).write(&sseu)?;
         args.size = bytes;
         Ok(())

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use guest_shim::client::{Lost, Point};
 use guest_shim::wire::{
-    ArenaOffset, ContextName, Device, Engine, FenceName, GpuAddress, SpaceName,
+    ArenaOffset, ContextName, Device, Engine, FenceName, GpuAddress, SpaceName, Topology,
 };
 use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
@@ -19,7 +19,8 @@ pub(crate) const ARENA: u64 = 64 << 20;
 #[expect(non_snake_case, reason = "a constant that can't be one")]
 pub(crate) fn KABY_LAKE() -> Device {
     let engines = (0..4).map(|class| Engine { class, instance: 0 });
-    Device::new((0x8086, 0x5912, 4), 48, 12_000_000, engines)
+    let device = Device::new((0x8086, 0x5912, 4), 48, 12_000_000, engines);
+    device.laid_out(Topology::even(1, 0b111, 0xff))
 }
 
 /// What a batch was submitted with.

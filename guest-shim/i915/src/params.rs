@@ -1,6 +1,6 @@
 //! What GETPARAM answers. Source: include/uapi/drm/i915_drm.h for the numbers; what a Gen9 answers was read off a stock kernel.
 
-use guest_shim::wire::Device;
+use guest_shim::wire::{Device, MOST_SLICES, MOST_SUBSLICES};
 use rustix::io::Errno;
 
 use crate::gpu::Result;
@@ -13,35 +13,9 @@ enum Value {
 }
 use Value::{Fails, Is, Of};
 
-/// How the execution units are laid out: what is there, of what could be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Topology {
-    pub(crate) max_slices: u8,
-    pub(crate) max_subslices: u8,
-    pub(crate) slices: u8,
-    /// Of each slice.
-    pub(crate) subslices: u8,
-    /// Of each subslice.
-    pub(crate) units: u8,
-}
-
-/// Execution units that a subslice of Gen9 may have.
-pub(crate) const MAX_UNITS: u8 = 8;
-
-/// By what the device id says. Whatever isn't named is a GT2: one slice of three subslices.
-pub(crate) fn topology(device: u16) -> Topology {
-    let gt2 =
-        Topology { max_slices: 3, max_subslices: 4, slices: 0b1, subslices: 0b111, units: 0xff };
-    match device {
-        // GT1 of Skylake, Kaby Lake, Coffee Lake.
-        0x1902 | 0x1906 | 0x190a | 0x190b | 0x190e | 0x5902 | 0x5906 | 0x590a | 0x590b | 0x590e
-        | 0x3e90 | 0x3e93 => Topology { subslices: 0b11, units: 0x3f, ..gt2 },
-        // Apollo Lake, Gemini Lake.
-        0x0a84 | 0x1a84 | 0x5a84 | 0x3184 => {
-            Topology { max_slices: 1, max_subslices: 3, units: 0x3f, ..gt2 }
-        }
-        _ => gt2,
-    }
+/// Slices, and subslices of each, that a part of the device's kind may have.
+pub(crate) fn most(device: &Device) -> (usize, usize) {
+    if shares_cache(device) { (MOST_SLICES, MOST_SUBSLICES) } else { (1, 3) }
 }
 
 /// Broxton's line: no last-level cache that the GPU shares.
@@ -51,11 +25,6 @@ fn shares_cache(device: &Device) -> bool {
 
 fn has(device: &Device, class: u16, instance: u16) -> i32 {
     device.engines().any(|engine| (engine.class, engine.instance) == (class, instance)).into()
-}
-
-fn subslices(device: &Device) -> i32 {
-    let topology = topology(device.device);
-    (topology.slices.count_ones() * topology.subslices.count_ones()).cast_signed()
 }
 
 /// Priorities among contexts. Nothing is said of preemption and semaphores: who schedules is the mediator.
@@ -97,25 +66,24 @@ const PARAMS: &[(i32, Value)] = &[
     (30, Is(1)),                            // MMAP_VERSION
     (31, Of(|device| has(device, 2, 1))),   // HAS_BSD2
     (32, Of(|device| device.revision.into())), // REVISION
-    (33, Of(subslices)),                    // SUBSLICE_TOTAL
-    // EU_TOTAL
-    (34, Of(|device| subslices(device) * topology(device.device).units.count_ones().cast_signed())),
-    (35, Is(2)),               // HAS_GPU_RESET: an engine at a time
-    (36, Is(0)),               // HAS_RESOURCE_STREAMER
-    (37, Is(1)),               // HAS_EXEC_SOFTPIN
-    (38, Is(0)),               // HAS_POOLED_EU
-    (39, Is(0)),               // MIN_EU_IN_POOL
-    (40, Is(4)),               // MMAP_GTT_VERSION: with MMAP_OFFSET
-    (41, Is(SCHEDULER)),       // HAS_SCHEDULER
-    (42, Fails(Errno::NODEV)), // HUC_STATUS
-    (43, Is(1)),               // HAS_EXEC_ASYNC
-    (44, Is(1)),               // HAS_EXEC_FENCE
-    (45, Is(1)),               // HAS_EXEC_CAPTURE
-    (46, Of(|device| topology(device.device).slices.into())), // SLICE_MASK
-    (47, Of(|device| topology(device.device).subslices.into())), // SUBSLICE_MASK
-    (48, Is(1)),               // HAS_EXEC_BATCH_FIRST
-    (49, Is(1)),               // HAS_EXEC_FENCE_ARRAY
-    (50, Is(1)),               // HAS_CONTEXT_ISOLATION: of the render engine
+    (33, Of(|device| device.topology.subslice_count().cast_signed())), // SUBSLICE_TOTAL
+    (34, Of(|device| device.topology.unit_count().cast_signed())), // EU_TOTAL
+    (35, Is(2)),                            // HAS_GPU_RESET: an engine at a time
+    (36, Is(0)),                            // HAS_RESOURCE_STREAMER
+    (37, Is(1)),                            // HAS_EXEC_SOFTPIN
+    (38, Is(0)),                            // HAS_POOLED_EU
+    (39, Is(0)),                            // MIN_EU_IN_POOL
+    (40, Is(4)),                            // MMAP_GTT_VERSION: with MMAP_OFFSET
+    (41, Is(SCHEDULER)),                    // HAS_SCHEDULER
+    (42, Fails(Errno::NODEV)),              // HUC_STATUS
+    (43, Is(1)),                            // HAS_EXEC_ASYNC
+    (44, Is(1)),                            // HAS_EXEC_FENCE
+    (45, Is(1)),                            // HAS_EXEC_CAPTURE
+    (46, Of(|device| device.topology.slices().into())), // SLICE_MASK
+    (47, Of(|device| device.topology.subslices().into())), // SUBSLICE_MASK
+    (48, Is(1)),                            // HAS_EXEC_BATCH_FIRST
+    (49, Is(1)),                            // HAS_EXEC_FENCE_ARRAY
+    (50, Is(1)),                            // HAS_CONTEXT_ISOLATION: of the render engine
     (51, Of(|device| i32::try_from(device.timestamp_hz).unwrap_or(i32::MAX))), // CS_TIMESTAMP_FREQUENCY
     (52, Is(1)),                                                               // MMAP_GTT_COHERENT
     (53, Is(1)),               // HAS_EXEC_SUBMIT_FENCE

@@ -1,11 +1,11 @@
 //! What QUERY answers: blobs, asked for twice (first for how long they are).
 
-use guest_shim::wire::Device;
+use guest_shim::wire::{Device, MOST_UNITS};
 use rustix::io::Errno;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::gpu::Result;
-use crate::params::{MAX_UNITS, topology};
+use crate::params::most;
 use crate::uapi::i915::{
     Engine, EngineInfo, EngineInfoHead, MemoryRegion, MemoryRegionsHead, Query, QueryItem,
     TopologyInfo,
@@ -69,30 +69,24 @@ where
 }
 
 fn topology_blob(device: &Device) -> Vec<u8> {
-    let topology = topology(device.device);
-    let (slices, subslices) = (topology.max_slices, topology.max_subslices);
+    let topology = &device.topology;
+    let (slices, subslices) = most(device);
     let head = TopologyInfo {
         flags: 0,
-        max_slices: slices.into(),
-        max_subslices: subslices.into(),
-        max_eus: MAX_UNITS.into(),
+        max_slices: slices as u16,
+        max_subslices: subslices as u16,
+        max_eus: MOST_UNITS as u16,
         subslice_offset: 1,
         subslice_stride: 1,
-        eu_offset: 1 + u16::from(slices),
+        eu_offset: 1 + slices as u16,
         eu_stride: 1,
     };
     let mut blob = head.as_bytes().to_vec();
-    blob.push(topology.slices);
-    let is = |mask: u8, bit: u8| mask >> bit & 1 != 0;
-    for slice in 0..slices {
-        blob.push(if is(topology.slices, slice) { topology.subslices } else { 0 });
-    }
-    for slice in 0..slices {
-        for subslice in 0..subslices {
-            let there = is(topology.slices, slice) && is(topology.subslices, subslice);
-            blob.push(if there { topology.units } else { 0 });
-        }
-    }
+    blob.push(topology.slices());
+    let has = |slice: usize| topology.slices() >> slice & 1 != 0;
+    blob.extend((0..slices).map(|slice| if has(slice) { topology.subslices() } else { 0 }));
+    let units = topology.units().iter().take(slices);
+    blob.extend(units.flat_map(|units| units.iter().take(subslices)));
     blob
 }
 

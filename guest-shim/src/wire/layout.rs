@@ -8,7 +8,7 @@ use super::ring::Ring;
 /// The first word of the queues: "vgate-qs".
 pub const MAGIC: u64 = u64::from_le_bytes(*b"vgate-qs");
 /// The protocol's version. A client refuses another.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 /// Words of the control page.
 const CONTROL: usize = 512;

@@ -26,6 +26,7 @@ mod layout;
 mod message;
 mod ring;
 mod socket;
+mod topology;
 
 pub use layout::{Geometry, GeometryError, MAGIC, Queues, VERSION};
 pub use message::{
@@ -36,3 +37,4 @@ pub use ring::{Broken, Consumer, Producer, PushError, Ring};
 pub use socket::{
     Ask, Device, Engine, GREETING_DESCRIPTORS, Greeting, MOST_ENGINES, PACKET_WORDS, Packet, Reply,
 };
+pub use topology::{MOST_SLICES, MOST_SUBSLICES, MOST_UNITS, Topology};

@@ -11,6 +11,7 @@
 
 use super::layout::{MAGIC, VERSION};
 use super::message::{ArenaOffset, Fault, Malformed, fault_code, fault_of};
+use super::topology::Topology;
 
 /// Words of a packet.
 pub const PACKET_WORDS: usize = 24;
@@ -44,6 +45,8 @@ pub struct Device {
     pub address_bits: u8,
     /// Ticks a second of the GPU's time stamps.
     pub timestamp_hz: u64,
+    /// How its execution units are laid out.
+    pub topology: Topology,
     engines: [Option<Engine>; MOST_ENGINES],
 }
 
@@ -58,7 +61,15 @@ impl Device {
     ) -> Self {
         let mut engines = [None; MOST_ENGINES];
         engines.iter_mut().zip(of).for_each(|(place, engine)| *place = Some(engine));
-        Self { vendor, device, revision, address_bits, timestamp_hz, engines }
+        let topology = Topology::default();
+        Self { vendor, device, revision, address_bits, timestamp_hz, topology, engines }
+    }
+
+    /// The same with these execution units; without, it has none that it tells of.
+    #[must_use]
+    pub fn laid_out(mut self, topology: Topology) -> Self {
+        self.topology = topology;
+        self
     }
 
     /// Its engines; a place in this order is an engine's number on the wire.
@@ -133,8 +144,11 @@ impl Greeting {
                     | u64::from(device.revision) << 32
                     | u64::from(device.address_bits) << 40;
                 let count = device.engines().count() as u64;
-                let mut words = packet(&[MAGIC, VERSION, 1, identity, device.timestamp_hz, count]);
-                let places = words.iter_mut().skip(6);
+                let [units, more_units] = device.topology.encode();
+                let hz = device.timestamp_hz;
+                let mut words =
+                    packet(&[MAGIC, VERSION, 1, identity, hz, units, more_units, count]);
+                let places = words.iter_mut().skip(8);
                 for (place, engine) in places.zip(device.engines()) {
                     *place = u64::from(engine.class) | u64::from(engine.instance) << 16;
                 }
@@ -149,7 +163,7 @@ impl Greeting {
     /// # Errors
     /// It is no greeting, or one of another version.
     pub fn decode(words: &Packet) -> Result<Self, Malformed> {
-        let [magic, version, kind, a, b, count, engines @ ..] = words;
+        let [magic, version, kind, a, b, units, more_units, count, engines @ ..] = words;
         if *magic != MAGIC || *version != VERSION {
             return Err(number(*version));
         }
@@ -161,7 +175,8 @@ impl Greeting {
                     |word: &u64| Engine { class: *word as u16, instance: (*word >> 16) as u16 };
                 let identity = (*a as u16, (*a >> 16) as u16, (*a >> 32) as u8);
                 let engines = engines.iter().take(count).map(engine);
-                Self::Welcome(Device::new(identity, (*a >> 40) as u8, *b, engines))
+                let device = Device::new(identity, (*a >> 40) as u8, *b, engines);
+                Self::Welcome(device.laid_out(Topology::decode([*units, *more_units])))
             }
             2 => Self::Refused(fault_of(*a).ok_or(number(*a))?),
             other => return Err(number(*other)),
@@ -236,6 +251,7 @@ mod tests {
     #[test]
     fn packets_survive_the_way() {
         let device = Device::new((0x8086, 0x5912, 4), 48, 12_000_000, ENGINES);
+        let device = device.laid_out(Topology::even(0b11, 0b0111, 0xff));
         assert_eq!(device.engines().collect::<std::vec::Vec<_>>(), ENGINES);
         for greeting in [Greeting::Welcome(device), Greeting::Refused(Fault::Quota)] {
             assert_eq!(Greeting::decode(&greeting.encode()), Ok(greeting));
@@ -264,7 +280,7 @@ mod tests {
     fn another_version_is_refused() {
         let mut words = Greeting::Refused(Fault::Gone).encode();
         words[1] += 1;
-        assert_eq!(Greeting::decode(&words), Err(Malformed::Number(2)));
+        assert_eq!(Greeting::decode(&words), Err(Malformed::Number(3)));
     }
 
     proptest! {

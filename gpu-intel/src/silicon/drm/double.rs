@@ -142,11 +142,12 @@ impl Device for Double {
                 }
                 Ok(answer)
             }
-            // One slice of three subslices with eight units each.
+            // Two of three slices, each with three of four subslices, of eight units but for two that lack some.
             query::TOPOLOGY => {
-                let head = [0_u16, 1, 3, 8, 1, 1, 2, 1];
+                let head = [0_u16, 3, 4, 8, 1, 1, 4, 1];
                 let mut answer: Vec<u8> = head.iter().flat_map(|word| word.to_le_bytes()).collect();
-                answer.extend([1, 7, 0xff, 0xff, 0xff]);
+                answer.extend([0b11, 0b111, 0b111, 0]);
+                answer.extend([0xff, 0x7f, 0xff, 0, 0xff, 0xff, 0x3f, 0, 0, 0, 0, 0]);
                 Ok(answer)
             }
             _ => Err(Errno::INVAL.into()),

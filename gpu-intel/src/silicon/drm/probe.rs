@@ -7,10 +7,11 @@ use std::fmt;
 use std::io;
 
 use gpu_intel_i915::{ContextSetup, Device, EngineName, HostSpace, parameter, query};
+use guest_shim::wire::{MOST_SLICES, MOST_SUBSLICES, Topology};
 use rustix::io::Errno;
 
 use crate::engine::Engine;
-use crate::platform::{Identity, Platform};
+use crate::platform::{Part, Platform};
 
 /// Bits of a full address space.
 const SPACE_BYTES: u64 = 1 << 48;
@@ -69,47 +70,26 @@ pub struct Features {
     pub timelines: bool,
 }
 
-/// Slices, subslices and execution units that are not fused off.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Topology {
-    /// Slices.
-    pub slices: u32,
-    /// Subslices of all slices.
-    pub subslices: u32,
-    /// Execution units of all subslices.
-    pub units: u32,
-}
-
 /// A host that can execute for guests.
 #[derive(Clone, Debug)]
 pub struct Host {
     /// Which part it is.
     pub platform: Platform,
-    /// Its PCI device id.
-    pub device_id: u16,
-    /// Its PCI revision.
-    pub revision: u8,
-    /// What it has of it.
-    pub topology: Topology,
+    /// Which part of that.
+    pub part: Part,
     /// What it can do beyond what it must.
     pub features: Features,
 }
 
-impl Host {
-    /// What drivers recognize it by.
-    #[must_use]
-    pub fn identity(&self) -> Identity {
-        Identity { device: self.device_id, revision: self.revision }
-    }
-}
-
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { platform, device_id, revision, topology: t, .. } = self;
+        let Self { platform, part: Part { device, revision, topology }, .. } = self;
         write!(
             f,
-            "{platform}, 8086:{device_id:04x} revision {revision:#04x}, slices: {}, subslices: {}, execution units: {}",
-            t.slices, t.subslices, t.units
+            "{platform}, 8086:{device:04x} revision {revision:#04x}, slices: {}, subslices: {}, execution units: {}",
+            topology.slices().count_ones(),
+            topology.subslice_count(),
+            topology.unit_count()
         )
     }
 }
@@ -170,7 +150,8 @@ pub fn probe<D: Device>(device: &D) -> Result<Host, ProbeError> {
     };
     features.kill = try_space(device)?;
     let topology = query_topology(device)?;
-    Ok(Host { platform, device_id, revision, topology, features })
+    let part = Part { device: device_id, revision, topology };
+    Ok(Host { platform, part, features })
 }
 
 /// Opens a space and a context as guests will get. Returns whether closing one ends its work.
@@ -222,7 +203,7 @@ fn query_engines<D: Device>(device: &D) -> Result<Vec<EngineName>, ProbeError> {
 }
 
 /// Source: as above, `drm_i915_query_topology_info`: eight words, then a mask of slices, masks of subslices and of
-/// units.
+/// units. Gen9's slices all have the same subslices.
 fn query_topology<D: Device>(device: &D) -> Result<Topology, ProbeError> {
     const HEAD: usize = 16;
     let silent = |error| ProbeError::Silent("its topology", error);
@@ -231,13 +212,16 @@ fn query_topology<D: Device>(device: &D) -> Result<Topology, ProbeError> {
         let bytes = answer.get(2 * n..).and_then(<[u8]>::first_chunk);
         bytes.map_or(0, |b| usize::from(u16::from_le_bytes(*b)))
     };
-    let (subslices, units) = (HEAD + word(4), HEAD + word(6));
-    let ones = |from: usize, to: usize| -> u32 {
-        answer.get(from..to).unwrap_or_default().iter().map(|byte| byte.count_ones()).sum()
-    };
-    Ok(Topology {
-        slices: ones(HEAD, subslices),
-        subslices: ones(subslices, units),
-        units: ones(units, answer.len()),
-    })
+    let (most_slices, most_subslices) = (word(1), word(2));
+    let (subslices, subslice_stride, units, unit_stride) = (word(4), word(5), word(6), word(7));
+    let byte = |at: usize| answer.get(HEAD + at).copied().unwrap_or_default();
+    let slices = byte(0);
+    let first = (slices.trailing_zeros() as usize).min(most_slices.saturating_sub(1));
+    let mut all_units = [[0; MOST_SUBSLICES]; MOST_SLICES];
+    for (slice, row) in all_units.iter_mut().enumerate().take(most_slices) {
+        for (subslice, place) in row.iter_mut().enumerate().take(most_subslices) {
+            *place = byte(units + (slice * most_subslices + subslice) * unit_stride);
+        }
+    }
+    Ok(Topology::new(slices, byte(subslices + first * subslice_stride), all_units))
 }

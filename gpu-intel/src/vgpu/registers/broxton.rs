@@ -44,6 +44,4 @@ pub(super) const BROXTON: &[Register] = &[
     // The timestamps' clock: 11 + 1 MHz by the divider, so that it runs like the larger parts'.
     read_only(0xA26C, "CTC_MODE", 1),
     memory(0x4_4074, "TIMESTAMP_OVERRIDE").reset(10),
-    // One slice of three subslices with six execution units each.
-    read_only(0x9134, "EU_DISABLE0", 0x00C0_C0C0),
 ];

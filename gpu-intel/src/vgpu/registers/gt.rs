@@ -1,6 +1,8 @@
 //! Registers of the graphics technology block (GT): reset, power, caches, work-arounds, interrupts, fences.
 //! Source: SKL PRM vol 2c; the behaviour that stock i915 and GVT-g rely on.
 
+use guest_shim::wire::Topology;
+
 use super::Behaviour::{
     Fence, GraphicsReset, InterruptEnable, InterruptIdentity, InterruptMask, InterruptMaster,
     PcodeMailbox,
@@ -10,6 +12,19 @@ use super::{Register, answers, behaves, clear_ones, masked, memory, read_only, z
 /// Forcewake: acknowledge bits follow request bits at once, see `Core::write_register`.
 pub(crate) const FORCEWAKE: [(u32, u32); 3] =
     [(0xA278, 0xD84), (0xA188, 0x13_0044), (0xA270, 0xD88)];
+
+const FUSE2: u32 = 0x9120;
+/// One for each slice.
+const EU_DISABLE: [u32; 3] = [0x9134, 0x9138, 0x913C];
+
+/// What the fuses say of a topology: bits of slices that are there, of subslices and of execution units that are not.
+/// Source: SKL PRM vol 2c, MIRROR_FUSE2 (slices 27:25, subslices 23:20), MIRROR_EU_DISABLE (eight bits for each subslice).
+pub(super) fn fuses(topology: Topology) -> impl Iterator<Item = (u32, u32)> {
+    let subslices = u32::from(!topology.subslices() & 0xF);
+    let fuse2 = u32::from(topology.slices()) << 25 | subslices << 20;
+    let units = topology.units().map(|slice| !u32::from_le_bytes(slice));
+    EU_DISABLE.into_iter().zip(units).chain([(FUSE2, fuse2)])
+}
 
 pub(super) const GT: &[Register] = &[
     // Forcewake requests (render, GT, media) and their acknowledgements.
@@ -32,11 +47,11 @@ pub(super) const GT: &[Register] = &[
     zero(0x10_1008, "GFX_FLSH_CNTL"),
     answers(0x907C, "MBCTL", |value| value & !(1 << 4)),
     clear_ones(0x4_2300, "FPGA_DBG"),
-    // Fuses of a GT2: one slice of three subslices with eight execution units each.
-    read_only(0x9120, "FUSE2", 1 << 25 | 1 << 23),
-    read_only(0x9134, "EU_DISABLE0", 0),
-    read_only(0x9138, "EU_DISABLE1", 0),
-    read_only(0x913C, "EU_DISABLE2", 0),
+    // Fuses: see `fuses`.
+    read_only(FUSE2, "FUSE2", 0),
+    read_only(EU_DISABLE[0], "EU_DISABLE0", 0),
+    read_only(EU_DISABLE[1], "EU_DISABLE1", 0),
+    read_only(EU_DISABLE[2], "EU_DISABLE2", 0),
     // Where the command streamer stands is not shown: all units idle.
     read_only(0x7100, "SC_INSTDONE", 0xFFFF_FFFF),
     read_only(0xE160, "SAMPLER_INSTDONE", 0xFFFF_FFFF),

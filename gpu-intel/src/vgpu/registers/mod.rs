@@ -24,6 +24,8 @@ use std::fmt;
 use std::io;
 use std::sync::OnceLock;
 
+use guest_shim::wire::Topology;
+
 use super::config::{Aperture, Presence};
 use super::ggtt::APERTURE;
 use super::saved::Words;
@@ -252,6 +254,7 @@ pub(crate) struct Touched {
 /// The values of one vGPU's registers.
 pub(crate) struct RegisterFile {
     platform: Platform,
+    topology: Topology,
     /// What PVINFO offers of the aperture, in bytes; 0 without PVINFO.
     mappable: u32,
     map: &'static Map,
@@ -263,6 +266,7 @@ impl RegisterFile {
     /// Registers as after power-on.
     pub(crate) fn new(
         platform: Platform,
+        topology: Topology,
         presence: Presence,
         aperture: Aperture,
     ) -> io::Result<Self> {
@@ -272,6 +276,7 @@ impl RegisterFile {
         };
         let mut file = Self {
             platform,
+            topology,
             mappable,
             map: Map::get(platform, presence),
             values: ZeroPages::new(WINDOW as usize)?,
@@ -288,9 +293,9 @@ impl RegisterFile {
         } else {
             self.values.clear_below(end as usize);
         }
-        for (at, value) in &self.map.resets {
-            if *at < end {
-                self.set(*at, *value);
+        for (at, value) in self.map.resets.iter().copied().chain(gt::fuses(self.topology)) {
+            if at < end {
+                self.set(at, value);
             }
         }
         if pvinfo::MAPPABLE_SIZE < end {
@@ -382,7 +387,8 @@ impl fmt::Debug for RegisterFile {
 impl RegisterFile {
     /// Registers of a part, all else as usual.
     pub(crate) fn of(platform: Platform) -> Self {
-        Self::new(platform, Presence::default(), Aperture::default()).unwrap()
+        Self::new(platform, platform.part().topology, Presence::default(), Aperture::default())
+            .unwrap()
     }
 }
 
@@ -418,6 +424,18 @@ mod tests {
     fn a_part_s_own_registers_lie_over_the_common_ones() {
         let override_after_reset = Platform::ALL.map(|p| RegisterFile::of(p).get(0x4_4074));
         assert_eq!(override_after_reset, [0, 0, 0, 10]);
+    }
+
+    #[test]
+    fn fuses_say_what_is_there() {
+        let units = [[0xff, 0x7f, 0xff, 0], [0xff, 0xff, 0x3f, 0], [0; 4]];
+        let topology = Topology::new(0b011, 0b0111, units);
+        let (presence, aperture) = <(Presence, Aperture)>::default();
+        let mut file = RegisterFile::new(Platform::Skylake, topology, presence, aperture).unwrap();
+        file.set(0x9120, 0);
+        file.reset_below(0x1_0000);
+        assert_eq!(file.get(0x9120), 0b011 << 25 | 0b1000 << 20);
+        assert_eq!([file.get(0x9134), file.get(0x9138)], [0xff00_8000, 0xffc0_0000]);
     }
 
     #[test]
