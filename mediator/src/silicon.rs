@@ -154,6 +154,11 @@ pub trait Silicon: Send + Sync + 'static {
         false
     }
 
+    /// What a VM has here, as named counters for operators. Its spaces and contexts are known without.
+    fn holdings(&self, _vm: VmId) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
     /// Ends a job wherever it is: queued, running or preempted. Its ticket (if out) reports [`JobEnd::Killed`].
     fn kill(&self, engine: EngineId, vm: VmId, job: JobId, why: crate::Reason);
 }

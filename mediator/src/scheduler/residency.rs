@@ -44,6 +44,11 @@ impl<W: Send + 'static> Residency<W> {
         Self { vm, ram, silicon, tables: Mutex::default() }
     }
 
+    /// What silicon says that the VM has there.
+    pub(crate) fn holdings(&self) -> Vec<(&'static str, u64)> {
+        self.silicon.holdings(self.vm)
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -265,7 +265,8 @@ impl<W: Send + 'static> Client<W> {
     fn reply(&self, question: Question) -> Result<(), End> {
         match question {
             Question::Details(reply) => {
-                let counters = self.session.gpu().counters();
+                let mut counters = self.session.gpu().counters();
+                counters.extend(self.member.residency.holdings());
                 let memory = self.ram.mapped_bytes();
                 let _ = reply.try_send(Details { counters, memory, ..Details::default() });
             }

@@ -187,7 +187,8 @@ impl<W: Send + 'static> Host<W> {
         // Who asked may have lost patience.
         match question {
             Question::Details(reply) => {
-                let details = self.call(|device, fx| device.details(fx));
+                let mut details = self.call(|device, fx| device.details(fx));
+                details.counters.extend(self.around.silicon.holdings(self.handle.id()));
                 let _ = reply.try_send(details);
             }
             Question::ScanOut(reply) => {

@@ -127,11 +127,6 @@ impl<D: Device> Lanes<D> {
         Ok(())
     }
 
-    /// Jobs that the driver has, of an engine.
-    pub(super) fn flying(&self, engine: EngineId) -> usize {
-        self.lane(engine).map_or(0, |lane| lane.flights().all.len())
-    }
-
     /// Ends a job that the driver has, by closing its context. Returns whether it has it.
     pub(super) fn kill(&self, engine: EngineId, vm: VmId, job: JobId, why: &Reason) -> bool {
         let Some(lane) = self.lane(engine) else { return false };

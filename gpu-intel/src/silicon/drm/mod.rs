@@ -46,7 +46,7 @@ use mediator::{
 };
 use rustix::io::Errno;
 
-pub use probe::{Features, Host, ProbeError, Topology, probe};
+pub use probe::{Features, Host, ProbeError, probe};
 
 use self::lane::{Lanes, Threads};
 use self::shadow::Account;
@@ -144,26 +144,6 @@ impl<D: Device> Drm<D> {
     #[must_use]
     pub fn host(&self) -> &Host {
         &self.host
-    }
-
-    /// Named counters for operators: what all VMs have of the host's driver.
-    #[must_use]
-    pub fn counters(&self) -> Vec<(&'static str, u64)> {
-        let open = self.table();
-        let (mut objects, mut bytes) = (0, 0);
-        for account in open.accounts.values() {
-            let held = account.held();
-            (objects, bytes) = (objects + held.0, bytes + held.1);
-        }
-        let contexts: usize = open.spaces.values().map(|space| space.contexts()).sum();
-        let flying: usize = Engine::ALL.iter().map(|e| self.lanes.flying(e.id())).sum();
-        vec![
-            ("host_spaces", open.spaces.len() as u64),
-            ("host_contexts", contexts as u64),
-            ("host_buffers", objects),
-            ("host_buffer_bytes", bytes),
-            ("host_jobs", flying as u64),
-        ]
     }
 
     fn table(&self) -> MutexGuard<'_, Open<D>> {
@@ -286,6 +266,20 @@ impl<D: Device> Silicon for Drm<D> {
 
     fn is_rest(&self, work: &Batch) -> bool {
         work.rest
+    }
+
+    /// Its buffers show its own memory, which the host keeps in place meanwhile.
+    fn holdings(&self, vm: VmId) -> Vec<(&'static str, u64)> {
+        let open = self.table();
+        let (buffers, bytes) = open.accounts.get(&vm).map_or((0, 0), |account| account.held());
+        let spaces = || open.spaces.values().filter(|space| space.vm == vm);
+        let contexts: usize = spaces().map(|space| space.contexts()).sum();
+        vec![
+            ("host_spaces", spaces().count() as u64),
+            ("host_contexts", contexts as u64),
+            ("host_buffers", buffers),
+            ("host_buffer_bytes", bytes),
+        ]
     }
 
     fn kill(&self, engine: EngineId, vm: VmId, job: JobId, why: Reason) {

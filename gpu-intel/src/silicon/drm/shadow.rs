@@ -31,8 +31,9 @@ use super::failed;
 use super::tables::{KeptLeaf, LEAF_BYTES, Leaf, LeafNumber, Looker, Table, each_leaf};
 use crate::gtt::PAGE_SIZE;
 
-/// Buffers that one VM may have of the host's driver; each takes about 46 KiB of the host's kernel memory.
-const OBJECTS_PER_VM: u64 = 8192;
+/// Bytes that one VM's buffers may show, all spaces together: each 2 MiB of scattered pages take about 46 KiB of the host's
+/// kernel memory.
+const BYTES_PER_VM: u64 = 16 << 30;
 /// Pages that one space may show for reading only.
 const MOST_COPIES: u64 = 4096;
 /// Leaves that one object takes the place of.
@@ -61,11 +62,11 @@ impl Account {
     }
 
     fn take(&self, bytes: u64) -> Result<(), SiliconError> {
-        if self.objects.fetch_add(1, Ordering::Relaxed) >= OBJECTS_PER_VM {
-            self.objects.fetch_sub(1, Ordering::Relaxed);
+        if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > BYTES_PER_VM {
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
             return Err(SiliconError::Exhausted("buffers for this VM"));
         }
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.objects.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
