@@ -301,7 +301,8 @@ pub(crate) fn programs() -> Result<&'static Path> {
         return Ok(folder);
     }
     let target = guest_folder().join("build");
-    let packages = ["--package", "gl-client", "--package", "snapshot"];
+    let packages =
+        ["--package", "gl-client", "--package", "snapshot", "--package", "guest-shim-i915"];
     cargo_build(&[&packages[..], &["--profile", "guest"]].concat(), &target)?;
     Ok(PROGRAMS.get_or_init(|| target.join("guest")))
 }

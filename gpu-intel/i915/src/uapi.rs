@@ -84,7 +84,7 @@ plain! {
 
 /// A call whose argument holds no addresses that are not zero.
 pub(crate) fn plain<T: Plain>(file: BorrowedFd<'_>, argument: &mut T) -> Result<(), Errno> {
-    // SAFETY: `Plain` names the call for its argument. `VmControl` has an address, of extensions: it is zero, see `vm`.
+    // SAFETY: `Plain` names the call for its argument. `VmControl` has an address, of extensions: it is zero in `open_vm`.
     unsafe { drm(file, T::NUMBER, argument) }
 }
 

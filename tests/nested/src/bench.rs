@@ -1,15 +1,18 @@
 //! What a submission costs the processor: silicon on the host's driver against the driver alone, with the same list of
 //! objects.
 //!
-//! Processor time of all threads, each submission waited for. The silicon's lists become shorter than the driver's own where
-//! tables are merged.
+//! Processor time of all threads, each submission waited for, a line for each length of the list: `known` and `compared` are
+//! ratios to the driver alone, the rest microseconds. The silicon's lists become shorter than the driver's own where tables are
+//! merged.
 
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, anyhow};
 use gpu_intel::address::PpgttAddress;
 use gpu_intel::engine::Engine;
 use gpu_intel::silicon::Batch;
@@ -17,7 +20,8 @@ use gpu_intel::silicon::drm::Drm;
 use gpu_intel_i915::{ContextSetup, Device, EngineName, Node, Object, Piece};
 use mediator::memory::{MapRequest, MemoryQuota, sealed_memfd};
 use mediator::{
-    Clock, GuestAddress, GuestRam, JobEnd, JobId, Outcome, Silicon, SpaceRoot, Ticket, VmId,
+    Clock, ContextId, Fence, GuestAddress, GuestRam, JobEnd, JobId, Outcome, Silicon, SpaceRoot,
+    Ticket, VmId,
 };
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::{ClockId, clock_gettime};
@@ -28,6 +32,9 @@ const AT: u64 = 1 << 32;
 /// Pages of memory, each shown many times: what is bound counts, not what it is.
 const PAGES: u64 = 512;
 const TABLES: u64 = 16 << 20;
+/// The first table of leaves, and an entry in it that no batch needs.
+const LEAVES: u64 = 16;
+const CHANGING: u64 = TABLES + LEAVES * 0x1000 + 8 * 100;
 const IMAGES: u64 = 14 << 20;
 const MEMORY: u64 = 32 << 20;
 const ROUNDS: usize = 15;
@@ -35,32 +42,50 @@ const SUBMISSIONS: u32 = 20;
 /// Until all that can be merged is.
 const WARM_UP: u32 = 200;
 
-/// Submits once, and waits.
-type Subject = Box<dyn FnMut() -> Result<()>>;
+/// Submits so many, one after the other, and waits for each.
+type Subject = Box<dyn FnMut(u32) -> Result<()>>;
+
+/// What silicon is told of the tables before each batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tables {
+    /// That they are as they were.
+    Known,
+    /// Nothing: it compares them.
+    Compared,
+    /// Nothing, and one entry has changed.
+    Changed,
+}
 
 pub(crate) fn run() -> Result<()> {
     for objects in [1, 64, 512] {
-        let mut subjects =
-            [driver_alone(objects)?, silicon(objects, true)?, silicon(objects, false)?];
+        let mut subjects = [
+            driver_alone(objects)?,
+            silicon(objects, Tables::Known)?,
+            silicon(objects, Tables::Compared)?,
+            silicon(objects, Tables::Changed)?,
+        ];
+        let mut first = Vec::new();
         for subject in &mut subjects {
-            (0..WARM_UP).try_for_each(|_| subject())?;
+            first.push(measure(subject, 1)?);
+            subject(WARM_UP)?;
         }
         // In turns, so that what else the machine does falls on all alike.
-        let mut rounds: [Vec<f64>; 3] = Default::default();
+        let mut rounds: [Vec<f64>; 4] = Default::default();
         for _ in 0..ROUNDS {
             for (subject, rounds) in subjects.iter_mut().zip(&mut rounds) {
-                rounds.push(measure(subject)?);
+                rounds.push(measure(subject, SUBMISSIONS)?);
             }
         }
         let against = |n: usize| {
             let ratios = rounds[n].iter().zip(&rounds[0]).map(|(own, driver)| own / driver);
             median(ratios.collect())
         };
+        let [driver, known, compared, changed] =
+            [median(rounds[0].clone()), against(1), against(2), median(rounds[3].clone())];
         println!(
-            "objects {objects}: driver {:.0} us; silicon, tables known: {:.2} times; tables compared: {:.2} times",
-            median(rounds[0].clone()),
-            against(1),
-            against(2),
+            "bench objects={objects} driver_us={driver:.0} known={known:.2} compared={compared:.2} \
+             changed_us={changed:.0} first_us={:.0} driver_first_us={:.0}",
+            first[2], first[0],
         );
     }
     Ok(())
@@ -77,11 +102,11 @@ fn processor() -> Duration {
     Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
 }
 
-/// Microseconds of processor time that one submission takes, of some.
-fn measure(subject: &mut Subject) -> Result<f64> {
+/// Microseconds of processor time that one submission takes, of so many.
+fn measure(subject: &mut Subject, submissions: u32) -> Result<f64> {
     let before = processor();
-    (0..SUBMISSIONS).try_for_each(|_| subject())?;
-    Ok((processor() - before).as_secs_f64() * 1e6 / f64::from(SUBMISSIONS))
+    subject(submissions)?;
+    Ok((processor() - before).as_secs_f64() * 1e6 / f64::from(submissions))
 }
 
 fn driver_alone(objects: u64) -> Result<Subject> {
@@ -97,44 +122,88 @@ fn driver_alone(objects: u64) -> Result<Subject> {
     let engine = EngineName { class: 0, instance: 0 };
     let setup = ContextSetup { space, engine, priority: None, dies_with_work: false };
     let context = node.open_context(&setup)?;
-    Ok(Box::new(move || {
-        let fence = node.execute(context, &mut list, 0, 0)?;
-        poll(&mut [PollFd::new(&fence, PollFlags::IN)], None)?;
+    Ok(Box::new(move |count| {
+        for _ in 0..count {
+            let fence = node.execute(context, &mut list, 0, 0)?;
+            poll(&mut [PollFd::new(&fence, PollFlags::IN)], None)?;
+        }
         Ok(())
     }))
 }
 
-fn silicon(objects: u64, known: bool) -> Result<Subject> {
-    let clock = Clock::start();
-    let drm = Drm::open(Path::new(NODE), clock)?;
+/// Batches one after the other: each is submitted by whoever hears that the one before is over. So no thread is woken but
+/// the one that waits for fences, as in [`driver_alone`]; whom else the mediator wakes, other benches measure.
+#[derive(Debug)]
+struct Chain {
+    drm: Drm,
+    context: ContextId,
+    /// Memory with the tables that `context` runs in.
+    ram: GuestRam,
+    /// Whether an entry of them is another one each time.
+    changes: bool,
+    batch: Batch,
+    begun: AtomicU64,
+    left: AtomicU32,
+    over: Sender<Result<()>>,
+}
+
+impl Chain {
+    fn next(self: &Arc<Self>) {
+        let job = self.begun.fetch_add(1, Ordering::Relaxed);
+        if self.changes
+            && let Err(error) = self.ram.write_u64(GuestAddress(CHANGING), job % 2 * 0x1000 | 3)
+        {
+            return self.tell(Err(error.into()));
+        }
+        let own = Arc::clone(self);
+        let ticket = Ticket::new(VmId(0), JobId(job), move |fence| own.ended(&fence));
+        let work = Batch { restore: job > 0, ..self.batch.clone() };
+        let engine = Engine::Render.id();
+        match self.drm.submit(engine, self.context, work, ticket) {
+            Ok(()) => self.drm.kick(engine),
+            Err(error) => self.tell(Err(error.into())),
+        }
+    }
+
+    fn ended(self: &Arc<Self>, fence: &Fence) {
+        if fence.outcome != Outcome::Ended(JobEnd::Done) {
+            self.tell(Err(anyhow!("{:?}", fence.outcome)));
+        } else if self.left.fetch_sub(1, Ordering::Relaxed) > 1 {
+            self.next();
+        } else {
+            self.tell(Ok(()));
+        }
+    }
+
+    fn tell(&self, end: Result<()>) {
+        // Who waits lives as long as this.
+        let _ = self.over.send(end);
+    }
+}
+
+fn silicon(objects: u64, told: Tables) -> Result<Subject> {
+    let drm = Drm::open(Path::new(NODE), Clock::start())?;
     let ram = GuestRam::new(MemoryQuota::default());
     let fd = sealed_memfd(MEMORY)?;
     ram.map(MapRequest { at: GuestAddress(0), len: MEMORY, fd, offset: 0, writable: true })?;
     ram.write_u32(GuestAddress(0), 0x0A << 23)?;
     let root = tables(&ram, objects)?;
     let space = drm.open_space(VmId(0), &ram, root)?;
-    let engine = Engine::Render.id();
-    let context = drm.open_context(space, engine)?;
-    let (tell, told) = mpsc::channel();
-    let mut job = 0;
-    Ok(Box::new(move || {
-        job += 1;
-        let tell = tell.clone();
-        let ticket = Ticket::new(VmId(0), JobId(job), move |fence| {
-            let _ = tell.send(fence);
-        });
-        let work = Batch {
-            image: vec![GuestAddress(IMAGES), GuestAddress(IMAGES + 0x1000)],
-            restore: job > 1,
-            save: true,
-            tables: known.then_some(1),
-            ..Batch::new(PpgttAddress(AT + (objects - 1) * LEAF))
-        };
-        drm.submit(engine, context, work, ticket)?;
-        drm.kick(engine);
-        let fence = told.recv().context("no fence")?;
-        ensure!(fence.outcome == Outcome::Ended(JobEnd::Done), "{:?}", fence.outcome);
-        Ok(())
+    let context = drm.open_context(space, Engine::Render.id())?;
+    let batch = Batch {
+        image: vec![GuestAddress(IMAGES), GuestAddress(IMAGES + 0x1000)],
+        save: true,
+        tables: (told == Tables::Known).then_some(1),
+        ..Batch::new(PpgttAddress(AT + (objects - 1) * LEAF))
+    };
+    let (over, ended) = mpsc::channel();
+    let (begun, left) = (AtomicU64::new(0), AtomicU32::new(0));
+    let changes = told == Tables::Changed;
+    let chain = Arc::new(Chain { drm, context, ram, changes, batch, begun, left, over });
+    Ok(Box::new(move |count| {
+        chain.left.store(count, Ordering::Relaxed);
+        chain.next();
+        ended.recv()?
     }))
 }
 
@@ -148,7 +217,7 @@ fn tables(ram: &GuestRam, leaves: u64) -> Result<SpaceRoot> {
         let at = AT + leaf * LEAF;
         let directory = 2 + (leaf / 512);
         put(page(1), at >> 30 & 511, page(directory))?;
-        let table = page(16 + leaf);
+        let table = page(LEAVES + leaf);
         put(page(directory), at >> 21 & 511, table)?;
         for n in 0..PAGES {
             put(table, n, n * 0x1000)?;

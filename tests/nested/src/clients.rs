@@ -310,3 +310,33 @@ pub(crate) fn reset(daemon: &Daemon) -> Result<()> {
     }
     Ok(())
 }
+
+/// What stands below the driver forgets all that the driver has told it, once `ready` is said: batches are lost, not forgotten,
+/// and new clients are answered, too.
+pub(crate) fn lost(daemon: &Daemon) -> Result<()> {
+    const NOTICED: Duration = Duration::from_secs(120);
+    let program = Program::connect(daemon)?;
+    println!("ready");
+    let begun = Instant::now();
+    loop {
+        let context = program.context(0)?;
+        let [a, b, c, d] = store(RESULT, 1);
+        program.run(context, &[a, b, c, d, END, NOTHING])?;
+        if program.client.lost(context)?.own > 0 {
+            break;
+        }
+        ensure!(begun.elapsed() < NOTICED, "nothing was lost");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    println!("a batch was lost after {} ms", begun.elapsed().as_millis());
+    for engine in 0..ENGINES {
+        let after = Program::connect(daemon)?;
+        let context = after.context(engine)?;
+        let [a, b, c, d] = store(RESULT, 2);
+        after.run(context, &[a, b, c, d, END, NOTHING])?;
+        let (lost, found) = (after.client.lost(context)?.own, after.read(RESULT)?);
+        ensure!(lost == 1 || found == 2, "engine {engine}: neither done nor lost");
+        println!("engine {engine}: {}", if lost == 1 { "lost" } else { "works" });
+    }
+    Ok(())
+}

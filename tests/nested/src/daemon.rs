@@ -21,6 +21,11 @@ job_time = "3 s"
 "#;
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A program that lies beside this one.
+pub(crate) fn beside(name: &str) -> Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name(name))
+}
+
 /// A running `vgate run`. Dropping it kills it.
 #[derive(Debug)]
 pub(crate) struct Daemon(Child);
@@ -33,12 +38,12 @@ impl Daemon {
         std::fs::create_dir_all(FOLDER)?;
         let config = Path::new(FOLDER).join("vgate.toml");
         std::fs::write(&config, CONFIGURATION)?;
-        let child = Command::new("/bin/vgate")
+        let child = Command::new(beside("vgate")?)
             .arg("run")
             .arg(&config)
             .stdout(Stdio::null())
             .spawn()
-            .context("/bin/vgate")?;
+            .context("vgate")?;
         let mut daemon = Self(child);
         let end = Instant::now() + PATIENCE;
         while !(daemon.socket("shim").exists() && daemon.socket("vm").exists()) {
@@ -47,6 +52,11 @@ impl Daemon {
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(daemon)
+    }
+
+    /// Where it is controlled.
+    pub(crate) fn control(&self) -> PathBuf {
+        Path::new(FOLDER).join("control")
     }
 
     /// Where a VM's VMM, or a shim's client, connects.

@@ -6,12 +6,13 @@
 //!             └─ a stand-in VM over vfio-user
 //! ```
 //!
-//! `nested CHECK...` runs checks on one daemon and says `ok CHECK` for each; what they are, [`CHECKS`] says. `nested bench`
-//! measures what a submission costs.
+//! `nested CHECK...` runs checks on one daemon and says `ok CHECK` for each; what they are, [`CHECKS`] says. `nested draw
+//! PROGRAM ARGUMENT...` runs a program of Mesa's over the shim. `nested bench` measures what a submission costs.
 
 mod bench;
 mod clients;
 mod daemon;
+mod draw;
 mod vm;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -31,6 +32,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("vm", vm::stores),
     ("hang", clients::hang),
     ("reset", clients::reset),
+    ("lost", clients::lost),
 ];
 
 fn main() -> Result<()> {
@@ -41,18 +43,24 @@ fn main() -> Result<()> {
     let before = gem_objects()?;
     {
         let daemon = Daemon::start()?;
-        for name in &names {
-            let Some((_, check)) = CHECKS.iter().find(|(known, _)| known == name) else {
-                bail!("there is no check {name:?}");
-            };
-            let begun = std::time::Instant::now();
-            check(&daemon).with_context(|| name.clone())?;
-            println!("ok {name} {} ms", begun.elapsed().as_millis());
+        match names.split_first() {
+            Some((first, program)) if first == "draw" => draw::run(&daemon, program)?,
+            _ => names.iter().try_for_each(|name| check(&daemon, name))?,
         }
         daemon.stop()?;
     }
     let after = gem_objects()?;
     ensure!(after <= before, "objects in the driver: {before} before, {after} after");
     println!("ok objects: {before} before, {after} after");
+    Ok(())
+}
+
+fn check(daemon: &Daemon, name: &str) -> Result<()> {
+    let Some((_, check)) = CHECKS.iter().find(|(known, _)| *known == name) else {
+        bail!("there is no check {name:?}");
+    };
+    let begun = std::time::Instant::now();
+    check(daemon).with_context(|| name.to_owned())?;
+    println!("ok {name} {} ms", begun.elapsed().as_millis());
     Ok(())
 }

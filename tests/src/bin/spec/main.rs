@@ -7,6 +7,7 @@ mod containment;
 mod draws;
 mod frames;
 mod guest;
+mod hardware;
 mod micro;
 mod stand_ins;
 mod statistics;
@@ -104,6 +105,11 @@ const MEASUREMENTS: &[Measurement] = &[
         ids: &["boot-to-console", "probe-traps", "memory-guest", "traps-per-submission"],
         what: "a stock guest",
         run: guest::measure,
+    },
+    Measurement {
+        ids: &["drm-one", "drm-64", "drm-512"],
+        what: "submissions to a host's driver, in a guest",
+        run: hardware::measure,
     },
     Measurement { ids: &["demo"], what: "the demo", run: guest::demo },
 ];

@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 
 use anyhow::{Context, Result};
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, mount};
+use rustix::mount::{MountFlags, mount, mount_bind};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
@@ -30,6 +30,7 @@ const IN_ROOT: &[(&str, &str)] = &[
     ("devtmpfs", "/dev"),
     ("proc", "/proc"),
     ("sysfs", "/sys"),
+    ("debugfs", "/sys/kernel/debug"),
     ("tmpfs", "/run"),
     ("tmpfs", "/tmp"),
 ];
@@ -48,7 +49,8 @@ pub(crate) fn prepare() -> Result<CommandLine> {
     Ok(CommandLine::parse(&fs::read_to_string("/proc/cmdline").context("/proc/cmdline")?))
 }
 
-/// Makes the tree that the host shares this machine's root, with our own programs in `/run/programs`.
+/// Makes the tree that the host shares this machine's root, with our own programs in `/run/programs`, and those of the image in
+/// `/run/bin`.
 pub(crate) fn enter_root() -> Result<()> {
     mount_share("root", ROOT)?;
     for (kind, at) in IN_ROOT {
@@ -57,6 +59,9 @@ pub(crate) fn enter_root() -> Result<()> {
             .with_context(|| format!("mounting {kind} at {at}"))?;
     }
     mount_share("programs", &format!("{ROOT}/run/programs"))?;
+    let bin = format!("{ROOT}/run/bin");
+    fs::create_dir(&bin).with_context(|| bin.clone())?;
+    mount_bind("/bin", &*bin).with_context(|| format!("binding {bin}"))?;
     std::os::unix::fs::chroot(ROOT).context(ROOT)?;
     Ok(std::env::set_current_dir("/")?)
 }
