@@ -17,6 +17,9 @@ use vgate_tests::{Guest, Image, Qemu, Root, Vgate, keep, similarity, snapshot};
 /// What all clients do may take this long on a slow machine.
 const LIMIT: Duration = Duration::from_secs(900);
 
+/// How long the inner daemon and its client take to start.
+const READY: Duration = Duration::from_secs(60);
+
 fn start(name: &str, pvinfo: &str) -> Result<(Vgate, Guest)> {
     let configuration =
         format!("control = \"control\"\n[[vm]]\nname = \"guest\"\npvinfo = \"{pvinfo}\"\n");
@@ -58,7 +61,7 @@ fn all_checks(name: &str, pvinfo: &str) -> Result<()> {
     }
     // The vGPU as after power-on, under a driver that knows nothing of it.
     guest.send(&format!("run {} /bin/nested lost", LIMIT.as_secs()))?;
-    guest.lines_until("VGATE-OUT ready", LIMIT)?;
+    guest.expect("VGATE-OUT ready", READY)?;
     vgate.command(&["ctl", "--control", "control", "reset", "guest"])?;
     let lines = guest.lines_until("VGATE-RUN end", LIMIT)?;
     lines.iter().for_each(|line| println!("{line}"));

@@ -269,3 +269,21 @@ fn readers_never_wait_for_the_map() {
     });
     assert!(reads.into_inner() > 0);
 }
+
+#[test]
+fn words_are_compared_to_the_last_one_and_not_beyond_memory() {
+    let ram = GuestRam::anonymous(0x1000).unwrap();
+    let words: Vec<u64> = (0..300).map(|n| n * 0x1_0001).collect();
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    ram.write(GuestAddress(8), &bytes).unwrap();
+    for length in [0, 1, 63, 64, 65, 128, 300] {
+        assert!(ram.holds_words(GuestAddress(8), &words[..length]), "{length}");
+        let mut others = words[..length].to_vec();
+        let Some(last) = others.last_mut() else { continue };
+        *last ^= 1 << 63;
+        assert!(!ram.holds_words(GuestAddress(8), &others), "{length}");
+    }
+    let end = GuestAddress(0x1000 - 8);
+    assert!(ram.holds_words(end, &[0]));
+    assert!(!ram.holds_words(end, &[0, 0]));
+}

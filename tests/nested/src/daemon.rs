@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use mediator::control::Client;
 use rustix::process::{Pid, Signal, kill_process};
 
 const FOLDER: &str = "/tmp/nested";
@@ -46,7 +47,8 @@ impl Daemon {
             .context("vgate")?;
         let mut daemon = Self(child);
         let end = Instant::now() + PATIENCE;
-        while !(daemon.socket("shim").exists() && daemon.socket("vm").exists()) {
+        // Control comes last.
+        while Client::connect(&daemon.control()).is_err() {
             ensure!(daemon.0.try_wait()?.is_none(), "vgate ended");
             ensure!(Instant::now() < end, "vgate does not listen");
             std::thread::sleep(Duration::from_millis(20));

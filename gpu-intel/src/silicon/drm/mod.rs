@@ -46,6 +46,8 @@ use mediator::{
 };
 use rustix::io::Errno;
 
+pub use tables::leaves;
+
 pub use probe::{Features, Host, ProbeError, probe};
 
 use self::lane::{Lanes, Threads};

@@ -28,12 +28,13 @@ use mediator::memory::{Backing, sealed_memfd};
 use mediator::{GuestAddress, GuestRam, Reason, SiliconError, SpaceRoot};
 
 use super::failed;
-use super::tables::{KeptLeaf, LEAF_BYTES, Leaf, LeafNumber, Looker, Table, each_leaf};
+use super::tables::{
+    KeptLeaf, LEAF_BYTES, Leaf, LeafNumber, Looker, MOST_LEAVES, Table, each_leaf,
+};
 use crate::gtt::PAGE_SIZE;
 
-/// Bytes that one VM's buffers may show, all spaces together: each 2 MiB of scattered pages take about 46 KiB of the host's
-/// kernel memory.
-const BYTES_PER_VM: u64 = 16 << 30;
+/// Leaves that one VM may have in all its spaces, 16 GiB: each takes about 46 KiB of the host's kernel memory, and 4 KiB here.
+const LEAVES_PER_VM: u64 = MOST_LEAVES as u64;
 /// Pages that one space may show for reading only.
 const MOST_COPIES: u64 = 4096;
 /// Leaves that one object takes the place of.
@@ -46,6 +47,8 @@ const STABLE: u64 = 64;
 /// What one VM has of the host's driver.
 #[derive(Debug, Default)]
 pub(super) struct Account {
+    leaves: AtomicU64,
+    /// What is shown: buffers, and their bytes.
     objects: AtomicU64,
     bytes: AtomicU64,
     /// What holes show: a leaf's worth of pages, so that a run of holes is one piece.
@@ -61,16 +64,20 @@ impl Account {
         Ok(Arc::clone(self.scratch.get_or_init(|| made)))
     }
 
-    fn take(&self, bytes: u64) -> Result<(), SiliconError> {
-        if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > BYTES_PER_VM {
-            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    fn charge(self: &Arc<Self>) -> Result<Charge, SiliconError> {
+        let charge = Charge(Arc::clone(self));
+        if self.leaves.fetch_add(1, Ordering::Relaxed) >= LEAVES_PER_VM {
             return Err(SiliconError::Exhausted("buffers for this VM"));
         }
-        self.objects.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        Ok(charge)
     }
 
-    fn give_back(&self, bytes: u64) {
+    fn shows(&self, bytes: u64) {
+        self.objects.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn hides(&self, bytes: u64) {
         self.objects.fetch_sub(1, Ordering::Relaxed);
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
@@ -78,6 +85,16 @@ impl Account {
     /// Buffers, and bytes that they show.
     pub(super) fn held(&self) -> (u64, u64) {
         (self.objects.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
+}
+
+/// One leaf of a VM's account.
+#[derive(Debug)]
+struct Charge(Arc<Account>);
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.0.leaves.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -110,6 +127,7 @@ struct Shown {
     leaf: KeptLeaf,
     /// The look that found it so first.
     since: u64,
+    _charge: Charge,
 }
 
 #[derive(Debug)]
@@ -228,11 +246,12 @@ impl Shadow {
         let since = self.looks;
         for (number, leaf) in build {
             self.unmergeable.remove(&(number.0 / MERGED));
+            let charge = self.account.charge()?;
             if leads_to_memory(ram, leaf.get()) {
                 let held = self.build(device, ram, &[&leaf])?;
                 self.objects.insert(number, held);
             }
-            self.leaves.insert(number, Shown { leaf, since });
+            self.leaves.insert(number, Shown { leaf, since, _charge: charge });
         }
         Ok(())
     }
@@ -253,7 +272,7 @@ impl Shadow {
 
     fn discard<D: Device>(&mut self, device: &D, held: &Held) {
         device.close(held.buffer);
-        self.account.give_back(held.leaves * LEAF_BYTES);
+        self.account.hides(held.leaves * LEAF_BYTES);
         held.copies.iter().for_each(|page| self.own.release(*page));
     }
 
@@ -275,16 +294,13 @@ impl Shadow {
         let made = if runs.0.len() > limits.pieces || bytes > limits.bytes {
             Err(SiliconError::Exhausted("pieces of a udmabuf: see `vgate doctor`"))
         } else {
-            self.account.take(bytes).and_then(|()| {
-                let imported = device.import(&runs.pieces());
-                imported.map_err(|error| {
-                    self.account.give_back(bytes);
-                    failed("importing guest memory", &error)
-                })
-            })
+            device.import(&runs.pieces()).map_err(|error| failed("importing guest memory", &error))
         };
         match made {
-            Ok(buffer) => Ok(Held { buffer, leaves: leaves.len() as u64, copies }),
+            Ok(buffer) => {
+                self.account.shows(bytes);
+                Ok(Held { buffer, leaves: leaves.len() as u64, copies })
+            }
             Err(error) => {
                 copies.iter().for_each(|page| self.own.release(*page));
                 Err(error)

@@ -18,8 +18,10 @@ use crate::gtt::{EntryFlags, PAGE_SIZE, PpgttEntry};
 
 /// Bytes that one leaf shows.
 pub(super) const LEAF_BYTES: u64 = 2 << 20;
-/// Tables that are read in one look: those of 64 GiB.
-const MOST_TABLES: usize = 1 << 15;
+/// Tables that are read in one look.
+const MOST_TABLES: usize = 2 * MOST_LEAVES;
+/// Leaves that a space may have: 16 GiB.
+pub(super) const MOST_LEAVES: usize = 1 << 13;
 const ENTRIES: u64 = 512;
 /// A table, as it was read.
 pub(super) type Table = [u64; ENTRIES as usize];
@@ -102,6 +104,26 @@ fn is_uniform(raw: &Table) -> bool {
     raw.iter().all(|entry| Some(entry) == raw.first())
 }
 
+/// How many leaves a space has that lead anywhere: what a submission in it has to show.
+///
+/// # Errors
+/// When the space has more tables than are looked at.
+pub fn leaves(ram: &GuestRam, root: SpaceRoot) -> Result<usize, Reason> {
+    struct Count(usize);
+    impl Looker for Count {
+        fn known(&mut self, _: LeafNumber) -> Option<&Table> {
+            None
+        }
+        fn see(&mut self, _: LeafNumber, leaf: Leaf<'_>) {
+            debug_assert_eq!(leaf.pages().count() as u64, ENTRIES);
+            self.0 += 1;
+        }
+    }
+    let mut count = Count(0);
+    each_leaf(ram, root, &mut count)?;
+    Ok(count.0)
+}
+
 /// Who looks at leaves, in the order of their addresses.
 pub(super) trait Looker {
     /// The table that is known of a leaf, if one is. If it is there still, the leaf is [`Leaf::Same`].
@@ -120,7 +142,8 @@ pub(super) fn each_leaf(
     root: SpaceRoot,
     looker: &mut dyn Looker,
 ) -> Result<(), Reason> {
-    let mut look = Look { ram, looker, nowhere: HashSet::new(), left: MOST_TABLES };
+    let mut look =
+        Look { ram, looker, nowhere: HashSet::new(), tables: MOST_TABLES, leaves: MOST_LEAVES };
     match root.levels {
         4 => {
             let top = PpgttEntry(root.entries[0]).address();
@@ -147,16 +170,27 @@ struct Look<'a> {
     looker: &'a mut dyn Looker,
     /// Tables, by level, that lead nowhere.
     nowhere: HashSet<(u8, u64)>,
-    left: usize,
+    /// How many more of each are looked at.
+    tables: usize,
+    leaves: usize,
 }
 
 impl Look<'_> {
     /// One more table is read.
     fn spend(&mut self) -> Result<(), Reason> {
-        self.left = self.left.checked_sub(1).ok_or_else(|| {
+        self.tables = self.tables.checked_sub(1).ok_or_else(|| {
             let detail = format!("the space has more than {MOST_TABLES} page tables");
             Reason::new("space/tables", detail)
         })?;
+        Ok(())
+    }
+
+    fn see(&mut self, number: LeafNumber, leaf: Leaf<'_>) -> Result<(), Reason> {
+        self.leaves = self.leaves.checked_sub(1).ok_or_else(|| {
+            let most = MOST_LEAVES as u64 * LEAF_BYTES >> 30;
+            Reason::new("space/size", format!("the space shows more than {most} GiB"))
+        })?;
+        self.looker.see(number, leaf);
         Ok(())
     }
 
@@ -179,19 +213,25 @@ impl Look<'_> {
         // Leaves below one entry: 1, 2^9, 2^18.
         let span = 1 << (9 * (u32::from(level) - 2));
         let mut anywhere = false;
+        // Scratch is the same many times over.
+        let mut last = None;
         for index in 0..ENTRIES {
             let entry = entry(&raw, index);
             let flags = entry.flags();
             let number = first + index * span;
             let below = (level - 1, entry.0);
-            if !flags.contains(EntryFlags::PRESENT) || self.nowhere.contains(&below) {
+            if !flags.contains(EntryFlags::PRESENT)
+                || last == Some(below)
+                || self.nowhere.contains(&below)
+            {
+                last = Some(below);
                 continue;
             }
             let writable = writable && flags.contains(EntryFlags::WRITABLE);
             let leads = match (level, flags.contains(EntryFlags::PAGE_SIZE)) {
                 (2, true) => {
                     let page = entry.page(LEAF_BYTES);
-                    self.looker.see(LeafNumber(number), Leaf::Large { page, writable });
+                    self.see(LeafNumber(number), Leaf::Large { page, writable })?;
                     true
                 }
                 (2, false) => self.table(entry, LeafNumber(number), writable)?,
@@ -201,6 +241,7 @@ impl Look<'_> {
             };
             if !leads {
                 self.nowhere.insert(below);
+                last = Some(below);
             }
             anywhere |= leads;
         }
@@ -218,14 +259,14 @@ impl Look<'_> {
             && self.ram.holds_words(entry.address(), known)
         {
             self.spend()?;
-            self.looker.see(number, Leaf::Same { intermediate, writable });
+            self.see(number, Leaf::Same { intermediate, writable })?;
             return Ok(true);
         }
         let Some(raw) = self.read(entry.address())? else { return Ok(false) };
         if is_uniform(&raw) {
             return Ok(false);
         }
-        self.looker.see(number, Leaf::Table { raw: &raw, intermediate, writable });
+        self.see(number, Leaf::Table { raw: &raw, intermediate, writable })?;
         Ok(true)
     }
 }
@@ -367,7 +408,34 @@ mod tests {
             }
         }
         let why = leaves(&ram, root4(0x1000)).unwrap_err();
+        assert_eq!(why.rule, "space/size");
+    }
+
+    #[test]
+    fn tables_that_lead_nowhere_in_many_ways_come_to_an_end() {
+        let ram = GuestRam::anonymous(0x10_0000).unwrap();
+        for table in 0..40 {
+            let at = 0x4_0000 + table * 0x1000;
+            ram.write_u64(GuestAddress(0x1000 + 8 * table), at | P).unwrap();
+            for n in 0..512 {
+                // Each with other bits that mean nothing.
+                let entry = 0x3000 | n << 52 | table % 8 << 9 | table / 8 << 61 | P;
+                ram.write_u64(GuestAddress(at + 8 * n), entry).unwrap();
+            }
+        }
+        let why = leaves(&ram, root4(0x1000)).unwrap_err();
         assert_eq!(why.rule, "space/tables");
+    }
+
+    #[test]
+    fn a_few_tables_do_not_make_a_space_of_any_size() {
+        const PAGE_SIZE: u64 = 1 << 7;
+        let ram = GuestRam::anonymous(0x1_0000).unwrap();
+        fill(&ram, 0x1000, 0x2000 | P);
+        fill(&ram, 0x2000, 0x3000 | P);
+        fill(&ram, 0x3000, P | PAGE_SIZE);
+        let why = leaves(&ram, root4(0x1000)).unwrap_err();
+        assert_eq!(why.rule, "space/size");
     }
 
     proptest! {
