@@ -89,8 +89,9 @@ pub(crate) fn gem_objects() -> Result<u64> {
     let mut last = u64::MAX;
     // What is freed is freed by a worker, and after a grace period.
     for _ in 0..20 {
-        // DROP_RETIRE | DROP_ACTIVE | DROP_FREED | DROP_RCU: bits 2, 3, 4 and 6 or so; all that are harmless.
-        let _ = std::fs::write("/sys/kernel/debug/dri/0/i915_gem_drop_caches", "0x7c");
+        /// Retire what is over, wait for what is not, free, shrink, wait until the GPU is idle.
+        const DROP: &str = "0x7c";
+        let _ = std::fs::write("/sys/kernel/debug/dri/0/i915_gem_drop_caches", DROP);
         let text = std::fs::read_to_string("/sys/kernel/debug/dri/0/i915_gem_objects")
             .context("i915_gem_objects")?;
         let count = text
