@@ -151,7 +151,7 @@ impl Chain {
     fn next(self: &Arc<Self>) {
         let job = self.begun.fetch_add(1, Ordering::Relaxed);
         if self.changes
-            && let Err(error) = self.ram.write_u64(GuestAddress(CHANGING), job % 2 * 0x1000 | 3)
+            && let Err(error) = self.ram.write_u64(GuestAddress(CHANGING), (job % 2 * 0x1000) | 3)
         {
             return self.tell(Err(error.into()));
         }

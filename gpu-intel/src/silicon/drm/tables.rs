@@ -187,7 +187,7 @@ impl Look<'_> {
 
     fn see(&mut self, number: LeafNumber, leaf: Leaf<'_>) -> Result<(), Reason> {
         self.leaves = self.leaves.checked_sub(1).ok_or_else(|| {
-            let most = MOST_LEAVES as u64 * LEAF_BYTES >> 30;
+            let most = (MOST_LEAVES as u64 * LEAF_BYTES) >> 30;
             Reason::new("space/size", format!("the space shows more than {most} GiB"))
         })?;
         self.looker.see(number, leaf);
@@ -419,7 +419,7 @@ mod tests {
             ram.write_u64(GuestAddress(0x1000 + 8 * table), at | P).unwrap();
             for n in 0..512 {
                 // Each with other bits that mean nothing.
-                let entry = 0x3000 | n << 52 | table % 8 << 9 | table / 8 << 61 | P;
+                let entry = 0x3000 | n << 52 | (table % 8) << 9 | (table / 8) << 61 | P;
                 ram.write_u64(GuestAddress(at + 8 * n), entry).unwrap();
             }
         }
