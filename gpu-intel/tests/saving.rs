@@ -239,7 +239,7 @@ fn a_part_that_is_another_is_refused() {
     assert!(matches!(error, RestoreError::Model { .. }));
     assert_eq!(
         error.to_string(),
-        "the state is of \"Intel kaby-lake (8086:5912, revision 04), virtual, aperture 1 MiB\" and this VM \
-         has \"Intel skylake (8086:1912, revision 06), virtual, aperture 1 MiB\": give the VM the same GPU in the configuration"
+        "the state is of \"Intel kaby-lake (8086:5912, revision 04, units: 24), virtual, aperture 1 MiB\" and this VM \
+         has \"Intel skylake (8086:1912, revision 06, units: 24), virtual, aperture 1 MiB\": give the VM the same GPU in the configuration"
     );
 }

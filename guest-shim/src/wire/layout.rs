@@ -206,8 +206,8 @@ mod tests {
         assert_eq!(Queues::open(&blank).unwrap_err(), GeometryError::NotQueues);
         assert_eq!(Queues::open(&[]).unwrap_err(), GeometryError::NotQueues);
         Queues::make(&blank, SMALL).unwrap();
-        blank[VERSION_AT].store(2, Ordering::Relaxed);
-        assert_eq!(Queues::open(&blank).unwrap_err(), GeometryError::Version(2));
+        blank[VERSION_AT].store(VERSION + 1, Ordering::Relaxed);
+        assert_eq!(Queues::open(&blank).unwrap_err(), GeometryError::Version(VERSION + 1));
         let memory = memory(SMALL.words().unwrap());
         Queues::make(&memory, SMALL).unwrap();
         assert_eq!(Queues::open(&memory[..594]).unwrap_err(), GeometryError::Short(594));
