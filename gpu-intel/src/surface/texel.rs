@@ -223,8 +223,9 @@ fn to_small_float(number: f32, count: u8) -> u64 {
     let unit = f64::from(exponent - mantissa).exp2();
     let steps = (f64::from(number) / unit).round_ties_even() as u64;
     let normal = 1 << mantissa;
-    let code = if steps < normal { steps } else { ((exponent + 14) as u64 * normal) + steps };
-    code.min(infinite - 1)
+    let before = if steps < normal { 0 } else { (exponent + 14) as u64 * normal };
+    // Numbers beyond the largest have as many steps as there can be.
+    before.saturating_add(steps).min(infinite - 1)
 }
 
 fn shared_exponent(bits: u32) -> [f32; 4] {
@@ -373,6 +374,9 @@ mod tests {
         assert_eq!(packed([f32::INFINITY, f32::NAN, 0.0, 0.0]), 0x7c0 | 0x7c1 << 11);
         // The smallest: 2^-20 and 2^-19.
         assert_eq!(packed([2_f32.powi(-20), 0.0, 2_f32.powi(-19), 0.0]), 1 | 1 << 22);
+        for number in [65536.0, 1e30, f32::MAX] {
+            assert_eq!([11, 10].map(|bits| to_small_float(number, bits)), [0x7bf, 0x3df]);
+        }
     }
 
     #[test]
