@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The guest's own memory executes, in place, unprivileged and in page tables of its own: what a batch can reach is what
-//! its guest's tables show, and nothing of anybody else's. Batches for the blitter are copied ([`private`]).
+//! its guest's tables show, and nothing of anybody else's. Batches for the blitter are copied (`private.rs`).
 //!
 //! The host's scheduler decides what runs; a job that runs can't be stopped so that it goes on later. So this silicon does
 //! not preempt: VMs take turns at the ends of jobs, and a job that is over its budget is killed with its context.
