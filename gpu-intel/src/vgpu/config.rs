@@ -59,6 +59,13 @@ pub struct VgpuConfig {
     pub aperture: Aperture,
 }
 
+impl VgpuConfig {
+    /// The part that the guest sees.
+    pub(crate) fn shown(&self) -> Part {
+        self.part.unwrap_or(self.platform.part())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

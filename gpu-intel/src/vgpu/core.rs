@@ -80,7 +80,7 @@ impl Core {
             ram,
             registers: RegisterFile::new(
                 config.platform,
-                config.part.unwrap_or(config.platform.part()).topology,
+                config.shown().topology,
                 config.presence,
                 config.aperture,
             )?,

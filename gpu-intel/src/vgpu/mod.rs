@@ -97,7 +97,7 @@ impl Vgpu {
     /// When the host has no address space for its tables.
     pub fn new(config: VgpuConfig, ram: GuestRam) -> io::Result<Self> {
         let platform = config.platform;
-        let part = config.part.unwrap_or(platform.part());
+        let part = config.shown();
         let aperture = match config.presence {
             Presence::Virtual => ggtt::APERTURE,
             Presence::Bare => config.aperture.bytes().max(LEAST_BARE),
